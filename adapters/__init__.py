@@ -1,0 +1,1 @@
+"""The outside, one technology per folder. Adapters never import each other."""

@@ -1,0 +1,1 @@
+"""What one process can know by itself."""

@@ -1,0 +1,73 @@
+"""One request at a time per key within this process; duplicates wait for its answer."""
+
+import asyncio
+from datetime import datetime
+from uuid import UUID
+
+from application.ports.faults import KeyInProgress, OutcomeUnknown
+from application.ports.idempotency import IdempotencyStore, Record, Standing, StoredAnswer
+
+
+class SingleFlightIdempotency(IdempotencyStore):
+    """Runs each recording as a task of its own, so that neither a client that goes away nor a
+    caller that stops waiting can tear it in the middle."""
+
+    def __init__(
+        self, inner: IdempotencyStore, *, wait_seconds: float = 2.0, deadline_seconds: float = 25.0
+    ) -> None:
+        """A duplicate waits `wait_seconds`; the first waits `deadline_seconds`, then its outcome
+        is unknown to it, though the recording goes on."""
+        self._inner = inner
+        self._wait_seconds = wait_seconds
+        self._deadline_seconds = deadline_seconds
+        self._flights: dict[tuple[UUID, str], asyncio.Task[Standing]] = {}
+
+    async def recall(self, merchant_id: UUID, key: str) -> StoredAnswer | None:
+        return await self._inner.recall(merchant_id, key)
+
+    async def record(self, record: Record) -> Standing:
+        identity = (record.answer.merchant_id, record.answer.key)
+        while (flight := self._flights.get(identity)) is not None:
+            standing = await self._follow(flight)
+            if standing is not None:
+                return standing
+        return await self._lead(identity, record)
+
+    async def _lead(self, identity: tuple[UUID, str], record: Record) -> Standing:
+        flight = asyncio.create_task(self._inner.record(record))
+        self._flights[identity] = flight
+        flight.add_done_callback(lambda done: self._land(identity, done))
+        await asyncio.wait({flight}, timeout=self._deadline_seconds)
+        if not flight.done():
+            raise OutcomeUnknown
+        return flight.result()
+
+    async def _follow(self, flight: asyncio.Task[Standing]) -> Standing | None:
+        """What the first got; None when it failed, so that the next one may try."""
+        await asyncio.wait({flight}, timeout=self._wait_seconds)
+        if not flight.done():
+            raise KeyInProgress
+        if flight.cancelled() or flight.exception() is not None:
+            return None
+        return Standing(answer=flight.result().answer, fresh=False)
+
+    def _land(self, identity: tuple[UUID, str], flight: asyncio.Task[Standing]) -> None:
+        del self._flights[identity]
+        if not flight.cancelled():
+            # Marks a failure as seen: whoever led may have stopped waiting.
+            flight.exception()
+
+    async def find(self, merchant_id: UUID, key: str) -> StoredAnswer | None:
+        return await self._inner.find(merchant_id, key)
+
+    async def is_running(self, merchant_id: UUID, key: str) -> bool:
+        running_here = (merchant_id, key) in self._flights
+        return running_here or await self._inner.is_running(merchant_id, key)
+
+    async def drop_expired_bodies(self, now: datetime, limit: int) -> int:
+        return await self._inner.drop_expired_bodies(now, limit)
+
+    async def drain(self) -> None:
+        """Wait until nothing is being recorded any more."""
+        while self._flights:
+            await asyncio.wait(set(self._flights.values()))

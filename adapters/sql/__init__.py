@@ -1,0 +1,1 @@
+"""PostgreSQL and SQLite, through one set of tables and statements (SQLAlchemy Core)."""

@@ -1,0 +1,87 @@
+"""API keys."""
+
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, Update, func, insert, literal, or_, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from adapters.sql.database import Database
+from adapters.sql.keyset import after_position, to_page
+from adapters.sql.reads import read
+from adapters.sql.rows import api_key_to_row, row_to_api_key
+from adapters.sql.tables import api_keys
+from adapters.sql.writes import write
+from application.pages import Page, Position
+from application.ports.api_keys import ApiKeys
+from domain.merchant import ApiKey
+
+
+class SqlApiKeys(ApiKeys):
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def with_prefix(self, prefix: str) -> tuple[ApiKey, ...]:
+        return await self._select(api_keys.c.prefix == prefix)
+
+    async def get(self, merchant_id: UUID, key_id: UUID) -> ApiKey | None:
+        found = await self._select(api_keys.c.id == key_id, api_keys.c.merchant_id == merchant_id)
+        return found[0] if found else None
+
+    async def page(self, merchant_id: UUID, after: Position | None, limit: int) -> Page[ApiKey]:
+        found = await self._select(
+            api_keys.c.merchant_id == merchant_id,
+            *after_position(api_keys, after),
+            limit=limit + 1,
+        )
+        return to_page(found, limit)
+
+    async def add(self, key: ApiKey) -> None:
+        await write(self._database, insert(api_keys).values(api_key_to_row(key)))
+
+    async def update(self, key: ApiKey) -> None:
+        await write(self._database, end_of_key(key))
+
+    async def touch(self, key: ApiKey, used_at: datetime) -> None:
+        later = or_(api_keys.c.last_used_at.is_(None), api_keys.c.last_used_at < used_at)
+        await write(
+            self._database,
+            update(api_keys).where(*_is(key), later).values(last_used_at=used_at),
+        )
+
+    def forget(self, prefix: str) -> None:
+        """Nothing is remembered here."""
+
+    async def _select(
+        self, *conditions: ColumnElement[bool], limit: int | None = None
+    ) -> tuple[ApiKey, ...]:
+        statement = (
+            select(api_keys)
+            .where(*conditions)
+            .order_by(api_keys.c.created_at.desc(), api_keys.c.id.desc())
+            .limit(limit)
+        )
+
+        async def query(connection: AsyncConnection) -> tuple[ApiKey, ...]:
+            rows = (await connection.execute(statement)).mappings()
+            return tuple(row_to_api_key(row) for row in rows)
+
+        return await read(self._database, query)
+
+
+def end_of_key(key: ApiKey) -> Update:
+    """Save when the key ends; an earlier revocation stands."""
+    return (
+        update(api_keys)
+        .where(*_is(key))
+        .values(
+            expires_at=key.expires_at,
+            revoked_at=func.coalesce(
+                api_keys.c.revoked_at, literal(key.revoked_at, api_keys.c.revoked_at.type)
+            ),
+        )
+    )
+
+
+def _is(key: ApiKey) -> tuple[ColumnElement[bool], ...]:
+    return api_keys.c.id == key.id, api_keys.c.merchant_id == key.merchant_id

@@ -1,0 +1,136 @@
+"""The database and every difference between the two that Harbor speaks."""
+
+from collections.abc import AsyncIterator
+from contextlib import aclosing, asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, Final
+
+from sqlalchemy import URL, event, make_url
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from adapters.sql import faults
+
+_SQLITE_BUSY_MILLISECONDS: Final = 5_000
+_SQLITE_READERS: Final = 4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PoolLimits:
+    """`size` connections at the most; a caller waits `wait_seconds` for one, then is refused."""
+
+    size: int = 10
+    wait_seconds: float = 5.0
+    connect_seconds: float = 5.0
+    statement_seconds: float = 10.0
+    lock_seconds: float = 2.0
+
+
+class Database:
+    """Connections for reading (each statement stands alone) and for writing (a transaction).
+
+    SQLite has one writer at a time: one connection is kept for that, so that writers queue here
+    in order instead of polling the file's lock.
+    """
+
+    def __init__(self, url: str, limits: PoolLimits | None = None) -> None:
+        parsed = make_url(url)
+        limits = limits or PoolLimits()
+        self.is_postgresql: Final = parsed.get_backend_name() == "postgresql"
+        if self.is_postgresql:
+            self._writer = _postgresql_engine(parsed, limits)
+            self._reader = self._writer
+        else:
+            self._writer = _sqlite_engine(parsed, limits, connections=1)
+            self._reader = _sqlite_engine(parsed, limits, connections=_SQLITE_READERS)
+        self._alone = self._reader.execution_options(isolation_level="AUTOCOMMIT")
+
+    @asynccontextmanager
+    async def statement(self) -> AsyncIterator[AsyncConnection]:
+        """A connection on which each statement is a transaction of its own: one round trip.
+
+        Raises the faults of `adapters.sql.faults`.
+        """
+        with faults.acquiring():
+            connection = await self._alone.connect()
+        async with aclosing(connection):
+            with faults.using():
+                yield connection
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[AsyncConnection]:
+        """A read-committed transaction: committed when the block ends, rolled back when it raises.
+
+        Raises the faults of `adapters.sql.faults`.
+        """
+        with faults.acquiring():
+            connection = await self._writer.connect()
+        async with aclosing(connection):
+            with faults.using():
+                async with connection.begin():
+                    yield connection
+
+    async def close(self) -> None:
+        await self._writer.dispose()
+        if self._reader is not self._writer:
+            await self._reader.dispose()
+
+
+def _postgresql_engine(url: URL, limits: PoolLimits) -> AsyncEngine:
+    return create_async_engine(
+        url,
+        isolation_level="READ COMMITTED",
+        pool_size=limits.size,
+        max_overflow=0,
+        pool_timeout=limits.wait_seconds,
+        hide_parameters=True,
+        connect_args={
+            "timeout": limits.connect_seconds,
+            "server_settings": {
+                "application_name": "harbor",
+                # Uniqueness rests on the indexes; a stricter level would turn each duplicate
+                # into an error.
+                "default_transaction_isolation": "read committed",
+                "lock_timeout": _milliseconds(limits.lock_seconds),
+                "statement_timeout": _milliseconds(limits.statement_seconds),
+                # Without it a frozen process would hold its locks for ever.
+                "idle_in_transaction_session_timeout": _milliseconds(limits.statement_seconds),
+            },
+        },
+    )
+
+
+def _sqlite_engine(url: URL, limits: PoolLimits, *, connections: int) -> AsyncEngine:
+    engine = create_async_engine(
+        url,
+        pool_size=connections,
+        max_overflow=0,
+        pool_timeout=limits.wait_seconds,
+        hide_parameters=True,
+        # The driver must not begin transactions on its own: with its defaults, two that read and
+        # then write lose updates silently.
+        connect_args={"isolation_level": None, "timeout": _SQLITE_BUSY_MILLISECONDS / 1000},
+    )
+    event.listen(engine.sync_engine, "connect", _prepare_sqlite)
+    event.listen(engine.sync_engine, "begin", _begin_immediate)
+    return engine
+
+
+def _prepare_sqlite(connection: Any, _record: object) -> None:
+    cursor = connection.cursor()
+    for pragma in (
+        "journal_mode = WAL",
+        "synchronous = FULL",
+        "foreign_keys = ON",
+        f"busy_timeout = {_SQLITE_BUSY_MILLISECONDS}",
+    ):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def _begin_immediate(connection: Any) -> None:
+    if connection.get_execution_options().get("isolation_level") != "AUTOCOMMIT":
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+def _milliseconds(seconds: float) -> str:
+    return str(int(seconds * 1000))

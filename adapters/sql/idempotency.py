@@ -1,0 +1,223 @@
+"""The truth about idempotency keys: rows, constraints and one transaction."""
+
+import asyncio
+from datetime import datetime
+from enum import Enum, auto
+from typing import Final
+from uuid import UUID
+
+from sqlalchemy import BigInteger, and_, func, insert, literal, select, tuple_, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from adapters.sql.database import Database
+from adapters.sql.faults import ConnectionLost, TransactionConflict
+from adapters.sql.reads import read
+from adapters.sql.recording import (
+    Rows,
+    claim_insert,
+    claimed_insert,
+    lock_key_of,
+    parameters,
+    rows_of,
+)
+from adapters.sql.rows import row_to_answer
+from adapters.sql.tables import idempotency_keys
+from adapters.sql.writes import TRIES
+from application.ports.clock import Clock
+from application.ports.faults import KeyInProgress, OutcomeUnknown, StorageUnavailable
+from application.ports.idempotency import IdempotencyStore, Record, Standing, StoredAnswer
+
+_PAUSE_SECONDS: Final = 0.02
+_LONGEST_PAUSE_SECONDS: Final = 0.2
+
+
+class _Written(Enum):
+    MADE = auto()
+    TAKEN = auto()
+    """Another answer stands under the key."""
+    BUSY = auto()
+    """Another transaction holds the key at this moment."""
+
+
+class SqlIdempotencyStore(IdempotencyStore):
+    """On PostgreSQL the key's advisory lock says that a key is being worked on; on SQLite the one
+    writer does. There is never a committed row that says "in progress", so no key can get stuck.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        clock: Clock,
+        *,
+        busy_seconds: float = 2.0,
+        unknown_seconds: float = 10.0,
+    ) -> None:
+        """A busy key is waited for `busy_seconds`, a broken commit followed up for
+        `unknown_seconds`."""
+        self._database = database
+        self._clock = clock
+        self._busy_seconds = busy_seconds
+        self._unknown_seconds = unknown_seconds
+
+    async def recall(self, merchant_id: UUID, key: str) -> StoredAnswer | None:
+        return None
+
+    async def record(self, record: Record) -> Standing:
+        answer = record.answer
+        lock_key = lock_key_of(answer.merchant_id, answer.key)
+        rows = rows_of(record)
+        pauses = _Pauses(self._clock, self._busy_seconds)
+        while True:
+            written = await self._write_persistently(rows, lock_key)
+            if written is _Written.MADE:
+                return Standing(answer=answer, fresh=True)
+            if written is _Written.TAKEN:
+                return await self._standing(record)
+            if not await pauses.take():
+                raise KeyInProgress
+
+    async def _write_persistently(self, rows: Rows, lock_key: int) -> _Written:
+        """Through conflicts and broken connections to a known end."""
+        try:
+            return await self._write_through_conflicts(rows, lock_key)
+        except ConnectionLost:
+            return await self._find_out(rows, lock_key)
+
+    async def _find_out(self, rows: Rows, lock_key: int) -> _Written:
+        """The connection broke when the commit may have been under way: look, and if it was not
+        done, do it again."""
+        pauses = _Pauses(self._clock, self._unknown_seconds)
+        while await pauses.take():
+            try:
+                if await self._was_committed(rows, lock_key):
+                    return _Written.MADE
+                return await self._write_through_conflicts(rows, lock_key)
+            except (ConnectionLost, TransactionConflict, StorageUnavailable):
+                continue
+        raise OutcomeUnknown
+
+    async def _write_through_conflicts(self, rows: Rows, lock_key: int) -> _Written:
+        fault: Exception | None = None
+        for _ in range(TRIES):
+            try:
+                return await self._write(rows, lock_key)
+            except TransactionConflict as error:
+                fault = error
+        raise StorageUnavailable("The database was too busy.") from fault
+
+    async def _write(self, rows: Rows, lock_key: int) -> _Written:
+        if self._database.is_postgresql and not rows.changed:
+            return await self._write_at_once(rows, lock_key)
+        return await self._write_in_steps(rows, lock_key)
+
+    async def _write_at_once(self, rows: Rows, lock_key: int) -> _Written:
+        statement = claimed_insert(tuple(table for table, _ in rows.made))
+        async with self._database.statement() as connection:
+            result = await connection.execute(statement, parameters(rows, lock_key))
+            locked, claimed = result.one()
+        if not locked:
+            return _Written.BUSY
+        return _Written.MADE if claimed else _Written.TAKEN
+
+    async def _write_in_steps(self, rows: Rows, lock_key: int) -> _Written:
+        async with self._database.transaction() as connection:
+            if not await self._try_lock(connection, lock_key):
+                return _Written.BUSY
+            claim = await connection.execute(claim_insert(rows.claim))
+            if claim.rowcount == 0:
+                return _Written.TAKEN
+            for table, row in rows.made:
+                await connection.execute(insert(table).values(row))
+            for statement in rows.changed:
+                await connection.execute(statement)
+        return _Written.MADE
+
+    async def _was_committed(self, rows: Rows, lock_key: int) -> bool:
+        """Holding the key's lock proves that the transaction whose connection broke has ended, so
+        that what is seen now is final."""
+        claim = rows.claim
+        async with self._database.transaction() as connection:
+            await self._wait_for_lock(connection, lock_key)
+            found = await _find(connection, claim["merchant_id"], claim["key"])
+        return found is not None and found.resource_id == claim["resource_id"]
+
+    async def _standing(self, record: Record) -> Standing:
+        found = await self.find(record.answer.merchant_id, record.answer.key)
+        if found is None:
+            # A claim was refused by a row that is not there: the row never goes away, so this
+            # can only be a database that was set back. Trying again is right.
+            raise StorageUnavailable("The database changed under the request.")
+        return Standing(answer=found, fresh=found.resource_id == record.answer.resource_id)
+
+    async def find(self, merchant_id: UUID, key: str) -> StoredAnswer | None:
+        return await read(self._database, lambda connection: _find(connection, merchant_id, key))
+
+    async def is_running(self, merchant_id: UUID, key: str) -> bool:
+        if not self._database.is_postgresql:
+            return False
+        lock_key = lock_key_of(merchant_id, key)
+
+        async def query(connection: AsyncConnection) -> bool:
+            return not await self._try_lock(connection, lock_key)
+
+        return await read(self._database, query)
+
+    async def drop_expired_bodies(self, now: datetime, limit: int) -> int:
+        keys = idempotency_keys.c
+        expired = (
+            select(keys.merchant_id, keys.key)
+            .where(and_(keys.body.is_not(None), keys.expires_at <= now))
+            .order_by(keys.expires_at)
+            .limit(limit)
+        )
+        if self._database.is_postgresql:
+            expired = expired.with_for_update(skip_locked=True)
+        statement = (
+            update(idempotency_keys)
+            .where(tuple_(keys.merchant_id, keys.key).in_(expired))
+            .values(body=None)
+        )
+        try:
+            async with self._database.transaction() as connection:
+                return (await connection.execute(statement)).rowcount
+        except (ConnectionLost, TransactionConflict) as error:
+            raise StorageUnavailable("The database was busy or went away.") from error
+
+    async def _try_lock(self, connection: AsyncConnection, lock_key: int) -> bool:
+        if not self._database.is_postgresql:
+            return True
+        attempt = select(func.pg_try_advisory_xact_lock(literal(lock_key, BigInteger)))
+        return bool(await connection.scalar(attempt))
+
+    async def _wait_for_lock(self, connection: AsyncConnection, lock_key: int) -> None:
+        if self._database.is_postgresql:
+            lock = select(func.pg_advisory_xact_lock(literal(lock_key, BigInteger)))
+            await connection.execute(lock)
+
+
+async def _find(connection: AsyncConnection, merchant_id: UUID, key: str) -> StoredAnswer | None:
+    statement = select(idempotency_keys).where(
+        idempotency_keys.c.merchant_id == merchant_id, idempotency_keys.c.key == key
+    )
+    row = (await connection.execute(statement)).mappings().one_or_none()
+    return None if row is None else row_to_answer(row)
+
+
+class _Pauses:
+    """Growing pauses until a time is up."""
+
+    def __init__(self, clock: Clock, seconds: float) -> None:
+        self._clock = clock
+        self._seconds = seconds
+        self._pause = _PAUSE_SECONDS
+        self._started: float | None = None
+
+    async def take(self) -> bool:
+        """False when the time is up."""
+        now = self._clock.monotonic()
+        self._started = now if self._started is None else self._started
+        if now - self._started >= self._seconds:
+            return False
+        await asyncio.sleep(self._pause)
+        self._pause = min(2 * self._pause, _LONGEST_PAUSE_SECONDS)
+        return True

@@ -1,0 +1,188 @@
+"""The tables. Their constraints carry the promises.
+
+`merchant_id` stands in every key, so that no query of a request crosses merchants and the schema
+can be distributed by merchant. Where an id is a UUIDv7 it comes first in the key: such an index
+grows at its right edge only.
+"""
+
+from typing import Final
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    PrimaryKeyConstraint,
+    SmallInteger,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+    Uuid,
+)
+
+from adapters.sql.moment import Moment
+
+SCHEMA_REVISION: Final = "0001"
+"""The migration that this code needs; a test holds it equal to the newest one."""
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+merchants = Table(
+    "merchants",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("name", String(100), nullable=False),
+    Column("created_at", Moment, nullable=False),
+)
+
+api_keys = Table(
+    "api_keys",
+    metadata,
+    Column("id", Uuid, nullable=False),
+    Column("merchant_id", Uuid, nullable=False),
+    Column("name", String(100)),
+    Column("prefix", String(20), nullable=False, index=True),
+    Column("digest", LargeBinary(32), nullable=False),
+    Column("scopes", Text, nullable=False),
+    Column("created_at", Moment, nullable=False),
+    Column("expires_at", Moment),
+    Column("revoked_at", Moment),
+    Column("last_used_at", Moment),
+    PrimaryKeyConstraint("id", "merchant_id"),
+    UniqueConstraint("merchant_id", "digest"),
+    ForeignKeyConstraint(["merchant_id"], ["merchants.id"]),
+    Index(None, "merchant_id", "created_at", "id"),
+)
+
+idempotency_keys = Table(
+    "idempotency_keys",
+    metadata,
+    Column("merchant_id", Uuid, nullable=False),
+    Column("key", String(255), nullable=False),
+    Column("route", Text, nullable=False),
+    Column("fingerprint_version", SmallInteger, nullable=False),
+    Column("fingerprint", LargeBinary(32), nullable=False),
+    Column("members", Text, nullable=False),
+    Column("resource_type", String(32), nullable=False),
+    Column("resource_id", Uuid, nullable=False),
+    Column("status", SmallInteger, nullable=False),
+    Column("location", Text, nullable=False),
+    Column("body", LargeBinary),
+    Column("sealed", Boolean, nullable=False),
+    Column("created_at", Moment, nullable=False),
+    Column("expires_at", Moment, nullable=False),
+    PrimaryKeyConstraint("merchant_id", "key"),
+    CheckConstraint("status BETWEEN 200 AND 299", name="only_successes"),
+)
+Index(
+    "ix_idempotency_keys_expiring",
+    idempotency_keys.c.expires_at,
+    postgresql_where=idempotency_keys.c.body.is_not(None),
+    sqlite_where=idempotency_keys.c.body.is_not(None),
+)
+
+orders = Table(
+    "orders",
+    metadata,
+    Column("id", Uuid, nullable=False),
+    Column("merchant_id", Uuid, nullable=False),
+    Column("idempotency_key", String(255), nullable=False),
+    Column("customer_id", String(128), nullable=False),
+    Column("amount_minor", BigInteger, nullable=False),
+    Column("currency", String(3), nullable=False),
+    Column("invoice_id", String(128)),
+    Column("description", Text),
+    Column("payment_method", String(255)),
+    Column("capture_method", String(16), nullable=False),
+    Column("metadata", Text, nullable=False),
+    Column("status", String(32), nullable=False),
+    Column("captured_minor", BigInteger, nullable=False),
+    Column("refunded_minor", BigInteger, nullable=False),
+    Column("failure_code", String(64)),
+    Column("failure_message", Text),
+    Column("risk_score", SmallInteger, nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("created_at", Moment, nullable=False),
+    Column("updated_at", Moment, nullable=False),
+    PrimaryKeyConstraint("id", "merchant_id"),
+    UniqueConstraint("merchant_id", "idempotency_key"),
+    CheckConstraint("amount_minor > 0", name="amount_positive"),
+    CheckConstraint(
+        "refunded_minor >= 0 AND refunded_minor <= captured_minor"
+        " AND captured_minor <= amount_minor",
+        name="never_more_than_taken",
+    ),
+    Index(None, "merchant_id", "created_at", "id"),
+    Index(None, "merchant_id", "customer_id", "created_at", "id"),
+    Index(None, "merchant_id", "status", "created_at", "id"),
+)
+Index(
+    "ix_orders_invoice",
+    orders.c.merchant_id,
+    orders.c.invoice_id,
+    orders.c.created_at,
+    orders.c.id,
+    postgresql_where=orders.c.invoice_id.is_not(None),
+    sqlite_where=orders.c.invoice_id.is_not(None),
+)
+
+payment_operations = Table(
+    "payment_operations",
+    metadata,
+    Column("id", Uuid, nullable=False),
+    Column("merchant_id", Uuid, nullable=False),
+    Column("order_id", Uuid, nullable=False),
+    Column("kind", String(16), nullable=False),
+    Column("amount_minor", BigInteger, nullable=False),
+    Column("currency", String(3), nullable=False),
+    Column("payment_method", String(255)),
+    Column("state", String(16), nullable=False),
+    Column("fence", Integer, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("due_at", Moment, nullable=False),
+    Column("first_sent_at", Moment),
+    Column("lease_expires_at", Moment),
+    Column("created_at", Moment, nullable=False),
+    Column("updated_at", Moment, nullable=False),
+    PrimaryKeyConstraint("id", "merchant_id"),
+    ForeignKeyConstraint(["order_id", "merchant_id"], ["orders.id", "orders.merchant_id"]),
+    CheckConstraint("amount_minor > 0", name="amount_positive"),
+    Index(None, "order_id", "merchant_id"),
+)
+_UNSETTLED: Final = payment_operations.c.state.in_(("pending", "unknown"))
+Index(
+    "ix_payment_operations_due",
+    payment_operations.c.due_at,
+    payment_operations.c.merchant_id,
+    postgresql_where=_UNSETTLED,
+    sqlite_where=_UNSETTLED,
+)
+
+order_events = Table(
+    "order_events",
+    metadata,
+    Column("id", Uuid, nullable=False),
+    Column("merchant_id", Uuid, nullable=False),
+    Column("order_id", Uuid, nullable=False),
+    Column("order_version", Integer, nullable=False),
+    Column("type", String(64), nullable=False),
+    Column("occurred_at", Moment, nullable=False),
+    Column("data", Text, nullable=False),
+    PrimaryKeyConstraint("id", "merchant_id"),
+    UniqueConstraint("order_id", "order_version", "merchant_id"),
+    ForeignKeyConstraint(["order_id", "merchant_id"], ["orders.id", "orders.merchant_id"]),
+)

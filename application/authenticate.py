@@ -1,0 +1,69 @@
+"""Find out who is calling from the API key they present."""
+
+import hmac
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+from uuid import UUID
+
+from application.errors import ScopeMissing, Unauthenticated
+from application.ports.api_keys import ApiKeys
+from application.ports.clock import Clock
+from application.ports.faults import StorageUnavailable
+from domain import api_key_text
+from domain.api_key_text import KeyMode
+from domain.merchant import ApiKey, Scope
+
+USE_IS_NOTED_EVERY: Final = timedelta(minutes=1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Caller:
+    """The merchant on whose behalf a request acts, and what its key allows."""
+
+    merchant_id: UUID
+    key_id: UUID
+    scopes: frozenset[Scope]
+
+    def require(self, *scopes: Scope) -> None:
+        """Raises ScopeMissing."""
+        missing = [scope for scope in scopes if scope not in self.scopes]
+        if missing:
+            raise ScopeMissing(f"This API key lacks the scope {', '.join(missing)}.")
+
+
+class Authenticate:
+    def __init__(self, *, api_keys: ApiKeys, clock: Clock, mode: KeyMode) -> None:
+        self._api_keys = api_keys
+        self._clock = clock
+        self._mode = mode
+
+    async def __call__(self, text: str) -> Caller:
+        """Raises Unauthenticated, StorageUnavailable."""
+        self._refuse_malformed(text)
+        candidates = await self._api_keys.with_prefix(api_key_text.prefix(text))
+        digest = api_key_text.digest(text)
+        key = next((k for k in candidates if hmac.compare_digest(k.digest, digest)), None)
+        now = self._clock.now()
+        if key is None or not key.is_active(now):
+            raise Unauthenticated("The API key is unknown, revoked or expired.")
+        await self._note_use(key, now)
+        return Caller(merchant_id=key.merchant_id, key_id=key.id, scopes=key.scopes)
+
+    def _refuse_malformed(self, text: str) -> None:
+        mode = api_key_text.mode_of(text)
+        if mode is None:
+            raise Unauthenticated("This is not an API key: it is mistyped or cut short.")
+        if mode is not self._mode:
+            raise Unauthenticated(
+                f"This is a {mode} API key; this server takes {self._mode} API keys."
+            )
+
+    async def _note_use(self, key: ApiKey, now: datetime) -> None:
+        if key.last_used_at is not None and now - key.last_used_at < USE_IS_NOTED_EVERY:
+            return
+        try:
+            await self._api_keys.touch(key, now)
+        except StorageUnavailable:
+            # The note is for people; a request does not fail for it.
+            return

@@ -1,0 +1,3 @@
+"""What an order is and may become.
+
+Standard library only: no I/O, no clock, no randomness, no async."""
