@@ -25,7 +25,7 @@ check: .venv/dev ## the one definition of clean: format, lint, types, imports, O
 	$(call step,format,$(BIN)/ruff format --check .,make format mends it)
 	$(call step,lint,$(BIN)/ruff check .)
 	$(call step,types,$(BIN)/mypy)
-	$(call step,import contracts,$(BIN)/lint-imports)
+	$(call step,import contracts,$(BIN)/lint-imports --no-logo)
 	$(call step,OpenAPI drift,$(BIN)/harbor openapi >.venv/openapi.json \
 	  && diff -u openapi/harbor-v1.json .venv/openapi.json,make openapi writes the document anew)
 	$(call step,Dockerfile,if [ -x $(BIN)/hadolint ]; then $(BIN)/hadolint Dockerfile; \
