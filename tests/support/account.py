@@ -26,13 +26,10 @@ class Account:
         nobody = pwd.getpwnam("nobody")
         return cls(nobody.pw_uid, nobody.pw_gid)
 
-    def start(
-        self, command: list[str], *, home: Path, output: int, keep: Sequence[int] = ()
-    ) -> subprocess.Popen[bytes]:
+    def start(self, command: list[str], *, home: Path, output: int) -> subprocess.Popen[bytes]:
         """Start a command in `home`, out of reach of our settings and of the terminal's Ctrl-C.
 
-        `output` is a file descriptor, or subprocess.DEVNULL; `keep` are others it inherits.
-        Raises OSError when it cannot start.
+        `output` is a file descriptor, or subprocess.DEVNULL. Raises OSError when it cannot start.
         """
         return subprocess.Popen(
             command,
@@ -41,7 +38,6 @@ class Account:
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
-            pass_fds=keep,
             user=self.user,
             group=self.group,
             extra_groups=None if self.user is None else [],
@@ -63,22 +59,17 @@ class Account:
         path.write_text(text)
         self._own(path)
 
-    def reach(self, program: Path, *, installation: Path, home: Path) -> Path:
+    def reach(self, program: Path, *, parts: Sequence[Path], home: Path) -> Path:
         """The program, or its copy below `home` when this account cannot run it where it is.
 
-        A checkout in /root, for one, is closed to `nobody`. `installation` is all that the program
-        needs beside itself: a directory that holds it, or the program alone.
+        A checkout in /root, for one, is closed to `nobody`. `parts` are the files and directories,
+        side by side, that hold the program and all that it needs.
         """
         if self._can_run(program):
             return program
-        copy = home / installation.name
-        if installation.is_dir():
-            shutil.copytree(installation, copy)
-        else:
-            shutil.copy(installation, copy)
-        for path in (copy, *copy.rglob("*")):
-            self._own(path)
-        return copy / program.relative_to(installation)
+        for part in parts:
+            self._copy(part, home / part.name)
+        return home / program.relative_to(parts[0].parent)
 
     def _can_run(self, program: Path) -> bool:
         try:
@@ -88,6 +79,14 @@ class Account:
         except PermissionError:
             return False
         return trial.wait() == 0
+
+    def _copy(self, source: Path, target: Path) -> None:
+        if source.is_dir():
+            shutil.copytree(source, target)
+        else:
+            shutil.copy(source, target)
+        for path in (target, *target.rglob("*")):
+            self._own(path)
 
     def _own(self, path: Path) -> None:
         if self.user is not None and self.group is not None:

@@ -1,33 +1,14 @@
-"""Cleans up after a test server, however the test run ended: `guard.py HOME`.
+"""Cleans up after a test server, however the test run ended: `-m tests.support.guard HOME`.
 
 Its standard input is a pipe whose other end only the test run holds. When that closes, at the end
-of the run or because the run was killed, what still serves from HOME is ended and HOME removed.
+of the run or because the run was killed, what still serves from HOME is killed and HOME removed.
 """
 
-import contextlib
 import shutil
-import signal
 import sys
 from pathlib import Path
 
-import psutil
-
-SHUTDOWN_SECONDS = 10
-
-
-def end(pid: int) -> None:
-    """End a server and its children, at once but in an order that frees shared memory."""
-    with contextlib.suppress(psutil.NoSuchProcess):
-        server = psutil.Process(pid)
-        family = [server, *server.children(recursive=True)]
-        for member in family:
-            with contextlib.suppress(psutil.NoSuchProcess):
-                member.resume()
-        server.send_signal(signal.SIGQUIT)
-        _, alive = psutil.wait_procs(family, timeout=SHUTDOWN_SECONDS)
-        for member in alive:
-            with contextlib.suppress(psutil.NoSuchProcess):
-                member.kill()
+from tests.support import family
 
 
 def main(home: Path) -> None:
@@ -35,7 +16,8 @@ def main(home: Path) -> None:
     sys.stdin.read()
     pid_file = home / "pid"
     if pid_file.exists():
-        end(int(pid_file.read_text()))
+        family.kill(int(pid_file.read_text()))
+        family.await_end(home / "log")
     shutil.rmtree(home)
 
 

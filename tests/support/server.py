@@ -1,9 +1,9 @@
 """A server process that tests may kill, freeze and start again, and that never outlives them."""
 
 import contextlib
+import fcntl
 import os
 import random
-import select
 import signal
 import socket
 import subprocess
@@ -14,14 +14,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import psutil
-
-from tests.support import guard
+from tests.support import family
 from tests.support.account import Account
 
 READY_SECONDS = 60
 SHUTDOWN_SECONDS = 20
 POLL_SECONDS = 0.01
+CHECKOUT = Path(__file__).parents[2]
 # Below every system's ephemeral range, so that no client's own port takes a killed server's place.
 PORTS = range(20_000, 32_000)
 
@@ -57,18 +56,16 @@ class Server:
         self._recipe = recipe
         self._account = account
         self._home = home
+        self._log = home / "log"
         self._owner = os.getpid()
         self._process: subprocess.Popen[bytes] | None = None
-        # The server and its children hold the other end of this pipe until the last one is dead.
-        # (To wait for their numbers to go is slow: that is when init gets round to reaping them.)
-        self._lifeline = -1
 
     def start(self) -> None:
         """Start and wait until it answers. Raises ServerUnavailableError with its last words."""
-        self._lifeline, kept = os.pipe()
-        with (self._home / "log").open("ab") as log, os.fdopen(kept):
+        with self._log.open("ab") as log:
+            fcntl.flock(log, fcntl.LOCK_SH)  # what family.kill waits for
             self._process = self._account.start(
-                self._recipe.command, home=self._home, output=log.fileno(), keep=[kept]
+                self._recipe.command, home=self._home, output=log.fileno()
             )
         (self._home / "pid").write_text(str(self._process.pid))
         self._await_ready(self._process)
@@ -79,23 +76,21 @@ class Server:
             return
         self.thaw()
         self._process.send_signal(self._recipe.stop_signal)
-        try:
+        with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(SHUTDOWN_SECONDS)
-        except subprocess.TimeoutExpired:
-            self.kill()
-        else:
-            self._forget()
+        self.kill()
 
     def kill(self) -> None:
         """SIGKILL the server and all its children, and wait until none of them is left."""
         if self._process is None:
             return
-        for member in self._freeze_family(self._process):
-            with contextlib.suppress(psutil.NoSuchProcess):
-                member.kill()
-        self._process.wait()
-        select.select([self._lifeline], [], [], SHUTDOWN_SECONDS)
-        self._forget()
+        if self._process.poll() is None:
+            family.kill(self._process.pid)
+            self._process.wait()
+        family.await_end(self._log)
+        # The guard must never find the number of a process that is no longer ours.
+        (self._home / "pid").unlink()
+        self._process = None
 
     def restart(self) -> None:
         """Start again where it was; a server that still runs is stopped first."""
@@ -104,49 +99,25 @@ class Server:
 
     def freeze(self) -> None:
         """SIGSTOP: connections stay open and nothing answers."""
-        if self._process is not None:
-            self._freeze_family(self._process)
+        if self._process is not None and self._process.poll() is None:
+            family.freeze(self._process.pid)
 
     def thaw(self) -> None:
         """Let a frozen server go on; one that is not frozen does not notice."""
-        if self._process is None or self._process.poll() is not None:
-            return
-        server = psutil.Process(self._process.pid)
-        for member in (server, *server.children(recursive=True)):
-            with contextlib.suppress(psutil.NoSuchProcess):
-                member.resume()
-
-    def _freeze_family(self, process: subprocess.Popen[bytes]) -> list[psutil.Process]:
-        """Stop the server, then its children: a stopped parent makes no new ones to miss."""
-        if process.poll() is not None:
-            return []
-        server = psutil.Process(process.pid)
-        server.suspend()
-        children = server.children(recursive=True)
-        for child in children:
-            with contextlib.suppress(psutil.NoSuchProcess):
-                child.suspend()
-        return [server, *children]
-
-    def _forget(self) -> None:
-        # The guard must never find the number of a process that is no longer ours.
-        (self._home / "pid").unlink(missing_ok=True)
-        os.close(self._lifeline)
-        self._process = None
+        if self._process is not None and self._process.poll() is None:
+            family.thaw(self._process.pid)
 
     def _await_ready(self, process: subprocess.Popen[bytes]) -> None:
         deadline = time.monotonic() + READY_SECONDS
         while not self._recipe.is_ready(process.pid):
             with contextlib.suppress(subprocess.TimeoutExpired):
                 process.wait(POLL_SECONDS)
-                self._forget()
                 raise ServerUnavailableError(self._complaint("ended while starting"))
             if time.monotonic() > deadline:
-                self.kill()
                 raise ServerUnavailableError(self._complaint("was not ready in time"))
 
     def _complaint(self, what: str) -> str:
-        return f"{self._recipe.command[0]} {what}: {tail(self._home / 'log')}"
+        return f"{self._recipe.command[0]} {what}: {tail(self._log)}"
 
 
 def tail(log: Path) -> str:
@@ -176,8 +147,12 @@ def _is_free(port: int) -> bool:
 def guarded_home(account: Account) -> Iterator[Path]:
     """A fresh directory for one server, removed at the end even if this process is killed."""
     home = account.new_home()
-    command = [sys.executable, "-P", guard.__file__, str(home)]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True):
+    with subprocess.Popen(
+        [sys.executable, "-m", "tests.support.guard", str(home)],
+        cwd=CHECKOUT,
+        stdin=subprocess.PIPE,
+        start_new_session=True,
+    ):
         # Leaving the block closes the guard's standard input and waits for it to tidy up.
         yield home
 
