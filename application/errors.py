@@ -39,6 +39,13 @@ class ApiKeyNotFound(ApplicationError):
         super().__init__("There is no API key with this id.")
 
 
+class MerchantNotFound(ApplicationError):
+    code = "merchant_not_found"
+
+    def __init__(self) -> None:
+        super().__init__("There is no merchant with this id.")
+
+
 class IdempotencyKeyReused(ApplicationError):
     """The key stands for another request. `differing` names the top-level members that differ;
     it is empty when the route does."""

@@ -8,7 +8,6 @@ from application.authenticate import Caller
 from application.new_api_key import ApiKeyMint, ApiKeyRequest, NewApiKey
 from application.once import Answer, Claim, Made, Once
 from application.order_document import render
-from application.ports.clock import Clock
 from domain.errors import DomainError
 from domain.merchant import ApiKey, ApiKeyChange
 
@@ -21,10 +20,9 @@ class IssueApiKeyCommand:
 
 
 class IssueApiKey:
-    def __init__(self, *, once: Once, mint: ApiKeyMint, clock: Clock) -> None:
+    def __init__(self, *, once: Once, mint: ApiKeyMint) -> None:
         self._once = once
         self._mint = mint
-        self._clock = clock
 
     async def __call__(self, command: IssueApiKeyCommand) -> Answer:
         """The new key's document with its text. Nobody can hand on a scope that they lack.

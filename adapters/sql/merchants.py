@@ -1,6 +1,8 @@
 """Merchants."""
 
-from sqlalchemy import insert, select
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.sql.database import Database
@@ -24,9 +26,15 @@ class SqlMerchants(Merchants):
             insert(api_keys).values(api_key_to_row(first_key)),
         )
 
+    async def exists(self, merchant_id: UUID) -> bool:
+        return await self._is_any(merchants.c.id == merchant_id)
+
     async def is_empty(self) -> bool:
+        return not await self._is_any()
+
+    async def _is_any(self, *conditions: ColumnElement[bool]) -> bool:
         async def query(connection: AsyncConnection) -> bool:
-            found = await connection.execute(select(merchants.c.id).limit(1))
-            return found.first() is None
+            found = await connection.execute(select(merchants.c.id).where(*conditions).limit(1))
+            return found.first() is not None
 
         return await read(self._database, query)

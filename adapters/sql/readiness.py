@@ -1,19 +1,22 @@
 """Whether the database answers and has the schema that this code needs."""
 
 import asyncio
+from datetime import datetime
 from typing import Final
 
-from sqlalchemy import String, column, select, table, text
+from sqlalchemy import String, column, func, select, table, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.sql.database import Database
 from adapters.sql.reads import read
 from adapters.sql.tables import SCHEMA_REVISION
+from application.ports.clock import Clock
 from application.ports.faults import StorageUnavailable
 from application.ports.readiness import Finding, ReadinessProbe
 
 _PATIENCE_SECONDS: Final = 5.0
+_CLOCKS_APART_SECONDS: Final = 2.0
 _VERSION_TABLE: Final = table("alembic_version", column("version_num", String))
 
 
@@ -60,6 +63,36 @@ class DurabilityProbe(ReadinessProbe):
         settings = ("fsync", "synchronous_commit", "full_page_writes")
         values = [await connection.scalar(text(f"SHOW {name}")) for name in settings]
         return [name for name, value in zip(settings, values, strict=True) if value == "off"]
+
+
+class ClockProbe(ReadinessProbe):
+    """Orders are dated by this machine's clock, in a database that others date by theirs."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+
+    async def examine(self) -> Finding:
+        problem = None
+        try:
+            async with asyncio.timeout(_PATIENCE_SECONDS):
+                apart = await self._seconds_apart()
+            if apart > _CLOCKS_APART_SECONDS:
+                problem = f"This clock and the database's are {apart:.1f} s apart: check NTP."
+        except (StorageUnavailable, TimeoutError):
+            problem = "The database cannot be reached."
+        return Finding(name="clock", problem=problem, required=False)
+
+    async def _seconds_apart(self) -> float:
+        if not self._database.is_postgresql:
+            return 0.0
+
+        async def query(connection: AsyncConnection) -> datetime:
+            now: datetime = (await connection.execute(select(func.clock_timestamp()))).scalar_one()
+            return now
+
+        theirs = await read(self._database, query)
+        return abs((self._clock.now() - theirs).total_seconds())
 
 
 async def schema_revision(database: Database) -> str | None:

@@ -1,0 +1,1 @@
+"""HTTP: routes, wire schemas, errors and the limits at the edge."""

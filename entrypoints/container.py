@@ -1,0 +1,165 @@
+"""The composition root: the only file that names adapters, and all that the system can do."""
+
+from dependency_injector.containers import DeclarativeContainer
+from dependency_injector.providers import Callable, Dependency, List, Provider, Selector, Singleton
+
+from adapters.memory.api_keys import RememberedApiKeys
+from adapters.memory.idempotency import SingleFlightIdempotency
+from adapters.redis.client import RedisProbe, redis_client
+from adapters.redis.idempotency import RedisReplayCache
+from adapters.simulated.gateway import SimulatedGateway
+from adapters.sql.api_keys import SqlApiKeys
+from adapters.sql.database import Database, PoolLimits
+from adapters.sql.idempotency import SqlIdempotencyStore
+from adapters.sql.merchants import SqlMerchants
+from adapters.sql.migrate import migrate
+from adapters.sql.orders import SqlOrders
+from adapters.sql.readiness import ClockProbe, DatabaseProbe, DurabilityProbe
+from adapters.system import SystemClock, SystemIds
+from adapters.vault import AesGcmVault
+from application.authenticate import Authenticate
+from application.check_readiness import CheckReadiness
+from application.create_merchant import CreateMerchant
+from application.drop_expired_answers import DropExpiredAnswers
+from application.get_order import GetOrder
+from application.grant_api_key import GrantApiKey
+from application.issue_api_key import IssueApiKey
+from application.list_api_keys import ListApiKeys
+from application.list_orders import ListOrders
+from application.look_up_idempotency_key import LookUpIdempotencyKey
+from application.new_api_key import ApiKeyMint
+from application.once import Once
+from application.place_order import PlaceOrder
+from application.ports.api_keys import ApiKeys
+from application.ports.clock import Clock
+from application.ports.gateway import PaymentGateway
+from application.ports.idempotency import IdempotencyStore
+from application.ports.ids import Ids
+from application.ports.merchants import Merchants
+from application.ports.orders import Orders
+from application.ports.readiness import ReadinessProbe
+from application.ports.vault import Vault
+from application.revoke_api_key import RevokeApiKey
+from application.rotate_api_key import RotateApiKey
+from domain.api_key_text import KeyMode
+from entrypoints.http.cursor import Cursors
+from entrypoints.settings import Settings
+
+
+class Container(DeclarativeContainer):
+    settings: Provider[Settings] = Dependency(instance_of=Settings)
+
+    # The outside.
+    clock: Provider[Clock] = Singleton(SystemClock)
+    ids: Provider[Ids] = Singleton(SystemIds)
+    vault: Provider[Vault] = Singleton(AesGcmVault, settings.provided.secret)
+    gateway: Provider[PaymentGateway] = Selector(
+        settings.provided.gateway, simulated=Singleton(SimulatedGateway)
+    )
+    key_mode: Provider[KeyMode] = Selector(
+        settings.provided.gateway, simulated=Callable(lambda: KeyMode.TEST)
+    )
+    database: Provider[Database] = Singleton(
+        Database,
+        settings.provided.effective_database_url,
+        Singleton(
+            PoolLimits,
+            size=settings.provided.pool_size,
+            wait_seconds=settings.provided.pool_wait_seconds,
+            connect_seconds=settings.provided.connect_seconds,
+            statement_seconds=settings.provided.statement_seconds,
+            lock_seconds=settings.provided.lock_seconds,
+        ),
+    )
+    orders: Provider[Orders] = Singleton(SqlOrders, database)
+    merchants: Provider[Merchants] = Singleton(SqlMerchants, database)
+    api_keys: Provider[ApiKeys] = Singleton(
+        RememberedApiKeys, Singleton(SqlApiKeys, database), clock
+    )
+
+    # The truth about a key, then one request at a time per key, then the replay cache.
+    single_flight: Provider[SingleFlightIdempotency] = Singleton(
+        SingleFlightIdempotency,
+        Singleton(
+            SqlIdempotencyStore,
+            database,
+            clock,
+            busy_seconds=settings.provided.in_progress_wait_seconds,
+            unknown_seconds=settings.provided.outcome_wait_seconds,
+        ),
+        wait_seconds=settings.provided.in_progress_wait_seconds,
+        deadline_seconds=settings.provided.write_deadline_seconds,
+    )
+    redis = Singleton(redis_client, settings.provided.redis_url)
+    replay_cache = Singleton(
+        RedisReplayCache,
+        single_flight,
+        redis,
+        clock,
+        settings.provided.secret,
+        kept_seconds=settings.provided.replay_cache_seconds,
+    )
+    answers: Provider[IdempotencyStore] = Selector(
+        settings.provided.replay_cache, redis=replay_cache, none=single_flight
+    )
+
+    # What the service can do.
+    mint: Provider[ApiKeyMint] = Singleton(ApiKeyMint, ids=ids, mode=key_mode)
+    once: Provider[Once] = Singleton(Once, answers=answers, vault=vault, clock=clock)
+    authenticate: Provider[Authenticate] = Singleton(
+        Authenticate, api_keys=api_keys, clock=clock, mode=key_mode
+    )
+    place_order: Provider[PlaceOrder] = Singleton(PlaceOrder, once=once, gateway=gateway, ids=ids)
+    get_order: Provider[GetOrder] = Singleton(GetOrder, orders=orders)
+    list_orders: Provider[ListOrders] = Singleton(ListOrders, orders=orders)
+    look_up_idempotency_key: Provider[LookUpIdempotencyKey] = Singleton(
+        LookUpIdempotencyKey, answers=answers, orders=orders, clock=clock
+    )
+    issue_api_key: Provider[IssueApiKey] = Singleton(IssueApiKey, once=once, mint=mint)
+    rotate_api_key: Provider[RotateApiKey] = Singleton(
+        RotateApiKey, once=once, api_keys=api_keys, mint=mint
+    )
+    revoke_api_key: Provider[RevokeApiKey] = Singleton(RevokeApiKey, api_keys=api_keys, clock=clock)
+    list_api_keys: Provider[ListApiKeys] = Singleton(ListApiKeys, api_keys=api_keys)
+    grant_api_key: Provider[GrantApiKey] = Singleton(
+        GrantApiKey, merchants=merchants, api_keys=api_keys, mint=mint, clock=clock
+    )
+    create_merchant: Provider[CreateMerchant] = Singleton(
+        CreateMerchant, merchants=merchants, mint=mint, ids=ids, clock=clock
+    )
+    drop_expired_answers: Provider[DropExpiredAnswers] = Singleton(
+        DropExpiredAnswers, answers=answers, clock=clock
+    )
+
+    # Whether it can.
+    database_probe: Provider[ReadinessProbe] = Singleton(DatabaseProbe, database)
+    redis_probes = Selector(
+        settings.provided.replay_cache, redis=List(Singleton(RedisProbe, redis)), none=List()
+    )
+    check_readiness: Provider[CheckReadiness] = Singleton(
+        CheckReadiness, probes=List(database_probe)
+    )
+    examine: Provider[CheckReadiness] = Singleton(
+        CheckReadiness,
+        probes=Callable(
+            lambda *groups: [probe for group in groups for probe in group],
+            List(
+                database_probe,
+                Singleton(DurabilityProbe, database),
+                Singleton(ClockProbe, database, clock),
+            ),
+            redis_probes,
+        ),
+    )
+
+    cursors: Provider[Cursors] = Singleton(Cursors, settings.provided.secret)
+    migrate = Callable(migrate, database)
+
+
+async def shut_down(container: Container) -> None:
+    """Finish what was accepted, then let go of the outside."""
+    await container.single_flight().drain()
+    if container.settings().replay_cache == "redis":
+        await container.replay_cache().drain()
+        await container.redis().aclose()
+    await container.database().close()

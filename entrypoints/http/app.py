@@ -1,0 +1,84 @@
+"""The ASGI application."""
+
+import asyncio
+import gc
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib.metadata import version
+
+from fastapi import FastAPI
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
+
+from entrypoints.container import Container, shut_down
+from entrypoints.http import api_keys, health, idempotency_keys, orders
+from entrypoints.http.documented import describe, operation_id
+from entrypoints.http.error_handlers import add_error_handlers
+from entrypoints.http.limits import Limits
+from entrypoints.http.observe import Observe
+from entrypoints.settings import Settings
+from entrypoints.worker import Worker
+
+_DESCRIPTION = """\
+Orders for B2B payments. Send an `Idempotency-Key` with every POST and retry it without fear: the
+same key never makes a second order or a second charge.
+"""
+
+
+def create_app(container: Container, *, run_worker: bool = False) -> FastAPI:
+    """The application over a container whose settings are set. It closes the container, and runs
+    the worker beside it if told to."""
+    settings = container.settings()
+    app = FastAPI(
+        title="Harbor Payments",
+        summary="The payments order service.",
+        description=_DESCRIPTION,
+        version=version("harbor-payments"),
+        lifespan=_lifespan,
+        middleware=_middleware(container, settings),
+        generate_unique_id_function=operation_id,
+        redirect_slashes=False,
+        servers=[{"url": "/", "description": "This server."}],
+    )
+    app.state.container = container
+    app.state.run_worker = run_worker
+    add_error_handlers(app)
+    for module in (orders, idempotency_keys, api_keys, health):
+        app.include_router(module.router)
+    describe(app)
+    return app
+
+
+def _middleware(container: Container, settings: Settings) -> list[Middleware]:
+    """From the outside in."""
+    layers = [
+        Middleware(Observe, ids=container.ids()),
+        Middleware(Limits, body_seconds=settings.body_seconds),
+    ]
+    if settings.cors_origins:
+        layers.append(
+            Middleware(
+                CORSMiddleware,
+                allow_origins=settings.cors_origins,
+                allow_methods=["GET", "POST", "PATCH", "DELETE"],
+                allow_headers=["Authorization", "Content-Type", "Idempotency-Key", "If-None-Match"],
+                expose_headers=["ETag", "Idempotent-Replayed", "Link", "Location", "X-Request-Id"],
+            )
+        )
+    return layers
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    # What is alive after start-up stays: the collector need not walk it again and again.
+    gc.collect()
+    gc.freeze()
+    worker = Worker(app.state.container)
+    working = asyncio.create_task(worker.run()) if app.state.run_worker else None
+    try:
+        yield
+    finally:
+        worker.stop()
+        if working is not None:
+            await working
+        await shut_down(app.state.container)

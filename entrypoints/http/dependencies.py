@@ -1,0 +1,107 @@
+"""What routes are given: the container, the caller, the idempotency key, the claim."""
+
+import re
+from typing import Annotated, Final
+
+from fastapi import Depends, Request, Security
+from fastapi.security import HTTPBearer, SecurityScopes
+
+from application.authenticate import Caller
+from application.fingerprint import fingerprint
+from application.once import Claim
+from domain.merchant import Scope
+from entrypoints.container import Container
+from entrypoints.http.observe import MERCHANT
+from entrypoints.http.problems import Refused
+
+MAX_KEY_LENGTH: Final = 255
+_VISIBLE_ASCII: Final = re.compile(rf"[\x21-\x7e]{{1,{MAX_KEY_LENGTH}}}")
+_QUOTED: Final = re.compile(r'"((?:[^"\\]|\\["\\])*)"')
+_ESCAPE: Final = re.compile(r'\\(["\\])')
+
+_documented_scheme = HTTPBearer(
+    scheme_name="ApiKey",
+    bearerFormat="hk_<test|live>_…",
+    description="`Authorization: Bearer <api key>`. A key allows what its scopes say.",
+    auto_error=False,
+)
+
+
+async def container_of(request: Request) -> Container:
+    container: Container = request.app.state.container
+    return container
+
+
+ContainerOf = Annotated[Container, Depends(container_of)]
+
+
+async def caller_of(
+    request: Request,
+    required: SecurityScopes,
+    container: ContainerOf,
+    _documented: Annotated[object, Depends(_documented_scheme)],
+) -> Caller:
+    """Who is calling. Raises Refused `api_key_missing`, Unauthenticated, ScopeMissing."""
+    authenticate = container.authenticate()
+    caller = await authenticate(_bearer_token(request.headers.getlist("authorization")))
+    request.scope[MERCHANT] = str(caller.merchant_id)
+    caller.require(*(Scope(scope) for scope in required.scopes))
+    return caller
+
+
+OrdersReader = Annotated[Caller, Security(caller_of, scopes=[Scope.ORDERS_READ.value])]
+OrdersWriter = Annotated[Caller, Security(caller_of, scopes=[Scope.ORDERS_WRITE.value])]
+KeysManager = Annotated[Caller, Security(caller_of, scopes=[Scope.KEYS_MANAGE.value])]
+
+
+async def idempotency_key_of(request: Request) -> str:
+    """The key of the one Idempotency-Key header. Raises Refused."""
+    given = request.headers.getlist("idempotency-key")
+    if not given:
+        raise Refused(
+            "idempotency_key_missing",
+            "Send a new random Idempotency-Key with each new request, and the same one with each"
+            " retry of it.",
+        )
+    if len(given) > 1:
+        raise Refused("idempotency_key_invalid", "The Idempotency-Key header is there twice.")
+    return parse_idempotency_key(given[0])
+
+
+IdempotencyKey = Annotated[str, Depends(idempotency_key_of)]
+
+
+def parse_idempotency_key(text: str) -> str:
+    """The key that `text` means: a structured string (RFC 8941) `"abc"` is the key abc.
+    Raises Refused `idempotency_key_invalid`."""
+    key = text
+    if len(text) > 1 and text[0] == text[-1] == '"':
+        quoted = _QUOTED.fullmatch(text)
+        key = _ESCAPE.sub(r"\1", quoted[1]) if quoted else ""
+    if not _VISIBLE_ASCII.fullmatch(key):
+        raise Refused(
+            "idempotency_key_invalid",
+            f"An Idempotency-Key has 1 to {MAX_KEY_LENGTH} visible ASCII characters.",
+        )
+    return key
+
+
+async def claim_of(request: Request, caller: Caller, key: str) -> Claim:
+    """What the caller asks for under the key. The body was accepted by its schema before."""
+    route = f"{request.method} {request.scope['path']}"
+    body = await request.json() if await request.body() else None
+    return Claim(
+        merchant_id=caller.merchant_id,
+        key=key,
+        route=route,
+        fingerprint=fingerprint(route, body if isinstance(body, dict) else {}),
+    )
+
+
+def _bearer_token(headers: list[str]) -> str:
+    if not headers:
+        raise Refused("api_key_missing", "Send the header Authorization: Bearer <api key>.")
+    scheme, _, token = headers[0].partition(" ")
+    if len(headers) > 1 or scheme.lower() != "bearer" or not token.strip():
+        raise Refused("api_key_invalid", "Send one header Authorization: Bearer <api key>.")
+    return token.strip()

@@ -1,0 +1,147 @@
+"""The limits at the edge. What passes is small, whole and readable."""
+
+import asyncio
+from typing import Final
+from urllib.parse import unquote_to_bytes
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from entrypoints.http.problems import Refused, problem
+from entrypoints.http.request_id import request_id_of
+
+MAX_HEADERS: Final = 64
+MAX_URL_BYTES: Final = 4_096
+MAX_BODY_BYTES: Final = 65_536
+
+_DISCARDED_BYTES: Final = 16 * 2**20
+_DISCARDING_SECONDS: Final = 1.0
+
+
+class Limits:
+    """Reads the body whole before the application runs, at most MAX_BODY_BYTES as received and
+    within `body_seconds`, and refuses a target or headers that no route could mean."""
+
+    def __init__(self, app: ASGIApp, body_seconds: float) -> None:
+        self._app = app
+        self._body_seconds = body_seconds
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        try:
+            _check_head(scope)
+            async with asyncio.timeout(self._body_seconds):
+                body = await _read_body(receive)
+        except Refused as refusal:
+            await _discard_body(scope, receive)
+            await _refuse(refusal, scope, receive, send)
+        except TimeoutError:
+            slow = Refused("request_timeout", "The body did not arrive in time.")
+            await _refuse(slow, scope, receive, send)
+        else:
+            if body is not None:
+                await self._app(scope, _replaying(body, receive), send)
+
+
+async def _discard_body(scope: Scope, receive: Receive) -> None:
+    """A client that is still sending would see a reset connection instead of the answer: read on
+    for a moment. One that waits for "100 Continue" has not begun to send."""
+    if any(name == b"expect" for name, _ in scope["headers"]):
+        return
+    discarded = 0
+    try:
+        async with asyncio.timeout(_DISCARDING_SECONDS):
+            while discarded < _DISCARDED_BYTES:
+                message = await receive()
+                discarded += len(message.get("body", b""))
+                if not message.get("more_body", False):
+                    return
+    except TimeoutError:
+        return
+
+
+async def _refuse(refusal: Refused, scope: Scope, receive: Receive, send: Send) -> None:
+    # Closing the connection spares reading what the client may go on sending.
+    response = problem(
+        refusal.code,
+        refusal.detail,
+        request_id=request_id_of(scope),
+        headers={"Connection": "close"},
+    )
+    await response(scope, receive, send)
+
+
+def _check_head(scope: Scope) -> None:
+    headers = scope["headers"]
+    if len(headers) > MAX_HEADERS:
+        raise Refused("headers_too_large", f"A request has at most {MAX_HEADERS} headers.")
+    if len(scope["raw_path"]) + len(scope["query_string"]) > MAX_URL_BYTES:
+        raise Refused("uri_too_long", f"An address has at most {MAX_URL_BYTES} bytes.")
+    _check_target(scope["raw_path"], scope["query_string"])
+    for name, value in headers:
+        if name == b"content-length" and _declared(value) > MAX_BODY_BYTES:
+            raise _too_large()
+
+
+def _check_target(path: bytes, query: bytes) -> None:
+    """Path and query percent-decode to UTF-8 without NUL, and no parameter comes twice: what two
+    readers could understand differently is understood by none."""
+    if b"%" in path:
+        _decoded(path)
+    if not query:
+        return
+    names = [_decoded(pair.partition(b"=")[0]) for pair in query.split(b"&") if pair]
+    if len(set(names)) != len(names):
+        raise Refused("malformed_request", "A query parameter is given twice.")
+    _decoded(query)
+
+
+def _decoded(part: bytes) -> str:
+    raw = unquote_to_bytes(part)
+    try:
+        text = raw.decode()
+    except UnicodeDecodeError:
+        raise Refused("malformed_request", "The address is not UTF-8.") from None
+    if "\0" in text:
+        raise Refused("malformed_request", "The address has a NUL character.")
+    return text
+
+
+def _declared(length: bytes) -> int:
+    return int(length) if length.isdigit() and len(length) < len(str(2**63)) else MAX_BODY_BYTES + 1
+
+
+async def _read_body(receive: Receive) -> bytes | None:
+    """The whole body; None when the client left. Counts what really arrives."""
+    chunks = []
+    size = 0
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            return None
+        chunk = message.get("body", b"")
+        size += len(chunk)
+        if size > MAX_BODY_BYTES:
+            raise _too_large()
+        chunks.append(chunk)
+        if not message.get("more_body", False):
+            return b"".join(chunks)
+
+
+def _replaying(body: bytes, receive: Receive) -> Receive:
+    """Hands the body over in one message, then listens to the client again."""
+    delivered = False
+
+    async def replay() -> Message:
+        nonlocal delivered
+        if delivered:
+            return await receive()
+        delivered = True
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    return replay
+
+
+def _too_large() -> Refused:
+    return Refused("body_too_large", f"A body has at most {MAX_BODY_BYTES} bytes.")

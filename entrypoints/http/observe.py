@@ -1,0 +1,94 @@
+"""The outermost layer: request ids, security headers, one log line a request, and the last 500."""
+
+import time
+from typing import Final
+
+import structlog
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from application.ports.ids import Ids
+from entrypoints.http.problems import problem
+from entrypoints.http.request_id import HEADER, assign_request_id
+
+MERCHANT: Final = "harbor.merchant_id"
+"""Where the authentication leaves the merchant in the scope, for the log."""
+
+_CLIENT_LEFT: Final = 499
+"""nginx's number for a client that went away before it had an answer."""
+
+_SECURITY: Final = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"x-frame-options", b"DENY"),
+    (b"referrer-policy", b"no-referrer"),
+)
+_API_ONLY: Final = (
+    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
+    (b"cache-control", b"no-store"),
+)
+_PAGES: Final = ("/docs", "/redoc")
+
+_log = structlog.get_logger("harbor.http")
+
+
+class Observe:
+    """Logs method, route template, status, duration, request id and merchant: never a body, a
+    header, a query or a path as it was sent."""
+
+    def __init__(self, app: ASGIApp, ids: Ids) -> None:
+        self._app = app
+        self._ids = ids
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        started = time.perf_counter()
+        request_id = assign_request_id(scope, self._ids)
+        status = _CLIENT_LEFT
+        extra = _headers(scope["path"], request_id)
+
+        async def send_observed(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                _add_missing(message, extra)
+            await send(message)
+
+        try:
+            await self._app(scope, receive, send_observed)
+        except Exception:
+            _log.exception("request failed", request_id=request_id)
+            if status == _CLIENT_LEFT:
+                failure = problem(
+                    "internal_error",
+                    "The failure was noted. Retry with the same Idempotency-Key: nothing is done"
+                    " twice.",
+                    request_id=request_id,
+                )
+                await failure(scope, receive, send_observed)
+        finally:
+            _log_request(scope, status, started, request_id)
+
+
+def _headers(path: str, request_id: str) -> tuple[tuple[bytes, bytes], ...]:
+    own = ((HEADER, request_id.encode()), *_SECURITY)
+    return own if path.startswith(_PAGES) else own + _API_ONLY
+
+
+def _add_missing(message: Message, extra: tuple[tuple[bytes, bytes], ...]) -> None:
+    headers = message["headers"] = list(message.get("headers", ()))
+    present = {name for name, _ in headers}
+    headers.extend((name, value) for name, value in extra if name not in present)
+
+
+def _log_request(scope: Scope, status: int, started: float, request_id: str) -> None:
+    route = scope.get("route")
+    _log.info(
+        "request",
+        method=scope["method"],
+        route=getattr(route, "path_format", None) or getattr(route, "path", "unmatched"),
+        status=status,
+        duration_ms=round((time.perf_counter() - started) * 1000, 2),
+        request_id=request_id,
+        merchant_id=scope.get(MERCHANT),
+    )

@@ -1,0 +1,141 @@
+"""Serving the API: the socket, the embedded default's first start, the server processes."""
+
+import asyncio
+import os
+import socket
+from dataclasses import dataclass
+from typing import Final
+
+import structlog
+import uvicorn
+from uvicorn.supervisors import Multiprocess
+
+from application.create_merchant import CreatedMerchant
+from entrypoints.container import Container, shut_down
+from entrypoints.http.app import create_app
+from entrypoints.http.protocol import BoundedHttpProtocol
+from entrypoints.logs import configure_logs
+from entrypoints.settings import Settings, load_settings
+
+_BACKLOG: Final = 2_048
+_KEEP_ALIVE_SECONDS: Final = 75
+_WORKER_SWITCH: Final = "_HARBOR_RUN_WORKER"
+"""How the parent tells its server processes whether to run the worker."""
+
+_log = structlog.get_logger("harbor.serve")
+
+
+class ServeError(Exception):
+    """The server cannot start. The message is one line for a person."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServeOptions:
+    host: str
+    port: int
+    processes: int
+    run_worker: bool
+
+
+def serve(settings: Settings, options: ServeOptions) -> None:
+    """Serve until SIGINT or SIGTERM, then answer what was accepted and stop.
+
+    Raises ServeError.
+    """
+    if options.processes > 1 and settings.effective_database_url.startswith("sqlite"):
+        raise ServeError("--workers above 1 needs PostgreSQL: set HARBOR_DATABASE_URL")
+    listener = _listen(options.host, options.port)
+    address = _address(listener)
+    if settings.is_embedded:
+        _greet(asyncio.run(_prepare_embedded(settings)), address)
+    os.environ[_WORKER_SWITCH] = "1" if options.run_worker else ""
+    config = _server_config(settings, options.processes)
+    _log.info("serving", address=address, processes=options.processes)
+    if options.processes > 1:
+        Multiprocess(config, sockets=[listener]).run()
+    else:
+        uvicorn.Server(config).run(sockets=[listener])
+
+
+def application() -> object:
+    """The ASGI application of one server process; uvicorn calls it."""
+    settings = load_settings()
+    configure_logs(settings.log_format)
+    container = Container(settings=settings)
+    return create_app(container, run_worker=bool(os.environ.get(_WORKER_SWITCH)))
+
+
+def _server_config(settings: Settings, processes: int) -> uvicorn.Config:
+    BoundedHttpProtocol.head_seconds = settings.head_seconds
+    return uvicorn.Config(
+        "entrypoints.serve:application",
+        factory=True,
+        workers=processes,
+        http=BoundedHttpProtocol,
+        ws="none",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        date_header=True,
+        proxy_headers=False,
+        backlog=_BACKLOG,
+        timeout_keep_alive=_KEEP_ALIVE_SECONDS,
+        timeout_graceful_shutdown=int(settings.shutdown_seconds) or 1,
+    )
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    """Bound before anything else is done, so that a port in use leaves nothing half-made; what
+    connects from now on waits for the server."""
+    try:
+        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        listener = socket.socket(family)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+        listener.listen(_BACKLOG)
+    except (OSError, OverflowError) as error:
+        reason = getattr(error, "strerror", None) or "not a usable address"
+        raise ServeError(f"cannot listen on {host}:{port}: {reason}") from error
+    listener.set_inheritable(True)
+    return listener
+
+
+def _address(listener: socket.socket) -> str:
+    host, port = listener.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+async def _prepare_embedded(settings: Settings) -> CreatedMerchant | None:
+    """Migrate, and make the demo merchant when there is no merchant yet."""
+    container = Container(settings=settings)
+    try:
+        await container.migrate()
+        create_merchant = container.create_merchant()
+        return await create_merchant("Demo") if await create_merchant.is_first() else None
+    finally:
+        await shut_down(container)
+
+
+def _greet(demo: CreatedMerchant | None, address: str) -> None:
+    """Plainly, to standard output: this is for the person who started it."""
+    lines = [f"Harbor listens on {address}", f"Docs: {address}/docs"]
+    if demo is not None:
+        lines += [
+            "",
+            f"A demo merchant was made. Its API key is shown this once: {demo.first_key.text}",
+            "",
+            "Place an order (run it twice: the second answer is the first again):",
+            "",
+            _curl(address, demo.first_key.text),
+        ]
+    print("\n".join(lines), flush=True)  # noqa: T201
+
+
+def _curl(address: str, api_key: str) -> str:
+    return f"""\
+curl -i {address}/v1/orders \\
+  -H 'Authorization: Bearer {api_key}' \\
+  -H 'Idempotency-Key: my-first-order' \\
+  -H 'Content-Type: application/json' \\
+  -d '{{"customer_id": "cus_42", "amount_cents": 1999, "currency": "EUR"}}'
+"""

@@ -1,0 +1,216 @@
+"""The settings: the only reader of the environment and of `.env`."""
+
+import difflib
+import os
+import secrets
+from pathlib import Path
+from typing import Annotated, Final, Literal
+
+from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic_core import PydanticCustomError
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from sqlalchemy import make_url
+from sqlalchemy.exc import ArgumentError
+
+_PREFIX: Final = "HARBOR_"
+_SECRET_LENGTH: Final = 32
+_SECRET_DISTINCT: Final = 10
+_KEPT_IN: Final = "secret_key"
+_TYPO_LIKENESS: Final = 0.9
+_NOT_SETTINGS: Final = ("HARBOR_TEST_",)
+
+Seconds = Annotated[float, Field(gt=0, le=3600, allow_inf_nan=False)]
+
+
+class SettingsError(Exception):
+    """A setting is wrong. The message is one line that names it and never shows its value."""
+
+
+class Settings(BaseSettings):
+    """Every setting, with its default. In the environment each has the prefix HARBOR_."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=_PREFIX,
+        env_file=".env",
+        env_ignore_empty=True,
+        extra="ignore",
+        frozen=True,
+        hide_input_in_errors=True,
+    )
+
+    database_url: str | None = None
+    redis_url: str | None = None
+    secret_key: SecretStr | None = None
+    data_dir: Path = Path(".harbor")
+    gateway: Literal["simulated"] = "simulated"
+    log_format: Literal["json", "console"] = "json"
+    cors_origins: Annotated[tuple[str, ...], NoDecode] = ()
+
+    pool_size: int = Field(10, ge=1, le=500)
+    pool_wait_seconds: Seconds = 5.0
+    connect_seconds: Seconds = 5.0
+    statement_seconds: Seconds = 10.0
+    lock_seconds: Seconds = 2.0
+    in_progress_wait_seconds: Seconds = 2.0
+    outcome_wait_seconds: Seconds = 10.0
+    write_deadline_seconds: Seconds = 25.0
+    replay_cache_seconds: int = Field(86_400, ge=1, le=2_592_000)
+    head_seconds: Seconds = 10.0
+    body_seconds: Seconds = 30.0
+    shutdown_seconds: Seconds = 30.0
+
+    @property
+    def is_embedded(self) -> bool:
+        """The embedded default is in force exactly when no database was named."""
+        return self.database_url is None
+
+    @property
+    def effective_database_url(self) -> str:
+        if self.database_url is not None:
+            return self.database_url
+        return f"sqlite+aiosqlite:///{self.data_dir.absolute() / 'harbor.db'}"
+
+    @property
+    def secret(self) -> bytes:
+        """The service's secret. `load_settings` saw to it that there is one."""
+        if self.secret_key is None:
+            raise SettingsError(f"{_PREFIX}SECRET_KEY is missing")
+        return self.secret_key.get_secret_value().encode()
+
+    @property
+    def replay_cache(self) -> Literal["redis", "none"]:
+        return "none" if self.redis_url is None else "redis"
+
+    @field_validator("database_url")
+    @classmethod
+    def _speaks_a_known_database(cls, url: str | None) -> str | None:
+        if url is not None:
+            _check_database_url(url)
+        return url
+
+    @field_validator("redis_url")
+    @classmethod
+    def _is_a_redis_url(cls, url: str | None) -> str | None:
+        if url is not None and not url.startswith(("redis://", "rediss://", "unix://")):
+            raise _wrong("must begin with redis://, rediss:// or unix://")
+        return url
+
+    @field_validator("gateway", mode="before")
+    @classmethod
+    def _is_built(cls, gateway: object) -> object:
+        if gateway == "stripe":
+            raise _wrong("'stripe' is not available in this version; use 'simulated'")
+        return gateway
+
+    @field_validator("cors_origins", mode="before")
+    @classmethod
+    def _is_a_list(cls, origins: object) -> object:
+        if not isinstance(origins, str):
+            return origins
+        listed = tuple(origin.strip() for origin in origins.split(",") if origin.strip())
+        if any(not origin.startswith(("http://", "https://")) for origin in listed):
+            raise _wrong("is a comma-separated list of origins such as https://shop.example")
+        return listed
+
+    @field_validator("secret_key")
+    @classmethod
+    def _is_a_real_secret(cls, secret: SecretStr | None) -> SecretStr | None:
+        text = "" if secret is None else secret.get_secret_value()
+        if secret is not None and (len(text) < _SECRET_LENGTH or len(set(text)) < _SECRET_DISTINCT):
+            raise _wrong(
+                f"must be at least {_SECRET_LENGTH} random characters, for example from"
+                " `python3 -c 'import secrets; print(secrets.token_urlsafe(32))'`"
+            )
+        return secret
+
+
+def load_settings() -> Settings:
+    """The settings of this process, complete and checked.
+
+    In the embedded default the secret is made on first use and kept in the data directory.
+    Raises SettingsError.
+    """
+    _refuse_typos()
+    try:
+        settings = Settings()
+    except ValidationError as error:
+        raise SettingsError(_one_line(error)) from None
+    if settings.secret_key is not None:
+        return settings
+    if not settings.is_embedded:
+        raise SettingsError(
+            f"{_PREFIX}SECRET_KEY is missing: it is required once {_PREFIX}DATABASE_URL is set"
+        )
+    return settings.model_copy(update={"secret_key": SecretStr(_embedded_secret(settings))})
+
+
+def _embedded_secret(settings: Settings) -> str:
+    path = settings.data_dir / _KEPT_IN
+    try:
+        settings.data_dir.mkdir(parents=True, exist_ok=True)
+        if not path.exists():
+            _create_secret(path)
+        secret = path.read_text().strip()
+    except OSError as error:
+        raise SettingsError(
+            f"{_PREFIX}DATA_DIR cannot be used: {error.strerror or 'no access'}"
+        ) from error
+    if len(secret) < _SECRET_LENGTH:
+        raise SettingsError(
+            f"{path} is damaged: restore it, or delete it to have a new one made (open cursors"
+            " and stored secrets become unreadable)"
+        )
+    return secret
+
+
+def _create_secret(path: Path) -> None:
+    # Written beside and linked: two processes that start at once agree on one, never half of one.
+    draft = path.with_name(f"{path.name}.{os.getpid()}")
+    descriptor = os.open(draft, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(secrets.token_urlsafe(_SECRET_LENGTH))
+        file.flush()
+        os.fsync(file.fileno())
+    try:
+        os.link(draft, path)
+    except FileExistsError:
+        return
+    finally:
+        draft.unlink()
+
+
+def _check_database_url(url: str) -> None:
+    try:
+        parsed = make_url(url)
+    except ArgumentError:
+        raise _wrong("is not a database URL") from None
+    match parsed.drivername:
+        case "postgresql+asyncpg":
+            if "sslmode" in parsed.query:
+                raise _wrong("takes `ssl=require` where other drivers take `sslmode=require`")
+        case "sqlite+aiosqlite":
+            if parsed.database in (None, "", ":memory:"):
+                raise _wrong("must name a file: what is in memory is lost")
+        case _:
+            raise _wrong("must begin with postgresql+asyncpg:// or sqlite+aiosqlite:///")
+
+
+def _refuse_typos() -> None:
+    """A misspelt HARBOR_DATABASE_URL would quietly start on an empty SQLite file."""
+    known = [_PREFIX + name.upper() for name in Settings.model_fields]
+    for name in os.environ:
+        if not name.startswith(_PREFIX) or name in known or name.startswith(_NOT_SETTINGS):
+            continue
+        close = difflib.get_close_matches(name, known, n=1, cutoff=_TYPO_LIKENESS)
+        if close:
+            raise SettingsError(f"{name} is not a setting: did you mean {close[0]}?")
+
+
+def _one_line(error: ValidationError) -> str:
+    first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+    name = _PREFIX + "_".join(str(part) for part in first["loc"][:1]).upper()
+    return f"{name} {first['msg'][0].lower()}{first['msg'][1:]}"
+
+
+def _wrong(message: str) -> PydanticCustomError:
+    return PydanticCustomError("setting", "{message}", {"message": message})
