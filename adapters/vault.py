@@ -5,9 +5,6 @@ import hmac
 import os
 from typing import Final
 
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-
 from application.ports.vault import CannotOpen, Vault
 
 _NONCE_BYTES: Final = 12
@@ -21,10 +18,16 @@ class AesGcmVault(Vault):
         self._key = hmac.digest(secret, b"harbor vault v1", hashlib.sha256)
 
     def seal(self, plaintext: bytes, context: bytes) -> bytes:
+        # Imported when used: most processes never seal anything, and it takes 7 MB.
+        from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
         nonce = os.urandom(_NONCE_BYTES)
         return _VERSION + nonce + AESGCM(self._key).encrypt(nonce, plaintext, context)
 
     def open(self, sealed: bytes, context: bytes) -> bytes:
+        from cryptography.exceptions import InvalidTag
+        from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
         if sealed[:1] != _VERSION:
             raise CannotOpen
         nonce, ciphertext = sealed[1 : 1 + _NONCE_BYTES], sealed[1 + _NONCE_BYTES :]

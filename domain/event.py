@@ -3,11 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import TYPE_CHECKING
 from uuid import UUID
-
-if TYPE_CHECKING:
-    from domain.order import Order
 
 
 class EventType(StrEnum):
@@ -22,10 +18,11 @@ class EventType(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderEvent:
-    """One change of one order. `order` is the order as the change left it, so that
-    `order.version` says which change it was."""
+    """One change of one order; `order_version` says which."""
 
     id: UUID
+    merchant_id: UUID
+    order_id: UUID
+    order_version: int
     type: EventType
     occurred_at: datetime
-    order: "Order"

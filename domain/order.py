@@ -128,9 +128,7 @@ class Order:
         )
         return Change(
             order=order,
-            event=OrderEvent(
-                id=ids.event, type=EventType.ORDER_CREATED, occurred_at=now, order=order
-            ),
+            event=order._event(ids.event, EventType.ORDER_CREATED),
             operation=order._first_operation(ids.operation, now),
         )
 
@@ -192,9 +190,17 @@ class Order:
         if status not in TRANSITIONS[self.status]:
             raise self._refused(status)
         order = replace(self, status=status, version=self.version + 1, updated_at=now)
-        return Change(
-            order=order,
-            event=OrderEvent(id=event_id, type=event_type, occurred_at=now, order=order),
+        return Change(order=order, event=order._event(event_id, event_type))
+
+    def _event(self, event_id: UUID, event_type: EventType) -> OrderEvent:
+        """The event of the change that made this version."""
+        return OrderEvent(
+            id=event_id,
+            merchant_id=self.merchant_id,
+            order_id=self.id,
+            order_version=self.version,
+            type=event_type,
+            occurred_at=self.updated_at,
         )
 
     def _refused(self, target: OrderStatus) -> DomainError:

@@ -9,6 +9,7 @@ from typing import Annotated, Any, TypeVar
 from uuid import UUID
 
 import typer
+from pydantic import SecretStr
 
 from application.api_key_document import api_key_document, new_api_key_document
 from application.errors import ApplicationError
@@ -108,7 +109,7 @@ def openapi_command() -> None:
 
     # The document depends on no setting and needs no database; this one is never opened.
     settings = Settings.model_construct(
-        database_url="sqlite+aiosqlite:////dev/null", secret_key=None
+        database_url="sqlite+aiosqlite:////dev/null", secret_key=SecretStr("")
     )
     document = create_app(Container(settings=settings)).openapi()
     typer.echo(json.dumps(document, indent=2, ensure_ascii=False))

@@ -1,46 +1,43 @@
-"""Logs on standard error: one JSON object a line, or coloured text for a person."""
+"""Logs on standard error: one JSON object a line, or plain text for a person."""
 
 import logging
 import sys
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
-import structlog
+from pythonjsonlogger.core import RESERVED_ATTRS
+from pythonjsonlogger.json import JsonFormatter
 
-_SHARED: Final[tuple[structlog.typing.Processor, ...]] = (
-    structlog.stdlib.add_log_level,
-    structlog.stdlib.add_logger_name,
-    structlog.processors.TimeStamper(fmt="iso", utc=True, key="timestamp"),
-)
 _QUIET: Final = ("sqlalchemy", "asyncio", "aiosqlite", "alembic")
+
+
+class _PersonFormatter(logging.Formatter):
+    """The line, then what was said beside it as name=value."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        beside = [
+            f"{name}={value}"
+            for name, value in vars(record).items()
+            if name not in RESERVED_ATTRS and value is not None
+        ]
+        return " ".join([super().format(record), *beside])
 
 
 def configure_logs(log_format: Literal["json", "console"]) -> None:
     """For this process: Harbor's own lines and those of the libraries alike."""
-    formatter = structlog.stdlib.ProcessorFormatter(
-        foreign_pre_chain=_SHARED,
-        processors=[
-            structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-            *_renderers(log_format),
-        ],
-    )
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(formatter)
+    handler.setFormatter(_json() if log_format == "json" else _person())
     logging.basicConfig(handlers=[handler], level=logging.INFO, force=True)
     for name in _QUIET:
         logging.getLogger(name).setLevel(logging.WARNING)
-    structlog.configure(
-        processors=[*_SHARED, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
-        logger_factory=structlog.stdlib.LoggerFactory(),
-        wrapper_class=structlog.stdlib.BoundLogger,
-        cache_logger_on_first_use=True,
+
+
+def _json() -> logging.Formatter:
+    return JsonFormatter(
+        ["levelname", "name", "message"],
+        rename_fields={"levelname": "level", "name": "logger"},
+        timestamp=True,
     )
 
 
-def _renderers(log_format: Literal["json", "console"]) -> list[Any]:
-    if log_format == "console":
-        return [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
-    return [
-        structlog.processors.EventRenamer("message"),
-        structlog.processors.format_exc_info,
-        structlog.processors.JSONRenderer(),
-    ]
+def _person() -> logging.Formatter:
+    return _PersonFormatter("%(asctime)s %(levelname)-7s %(name)s: %(message)s")

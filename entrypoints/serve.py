@@ -1,12 +1,12 @@
 """Serving the API: the socket, the embedded default's first start, the server processes."""
 
 import asyncio
+import logging
 import os
 import socket
 from dataclasses import dataclass
 from typing import Final
 
-import structlog
 import uvicorn
 from uvicorn.supervisors import Multiprocess
 
@@ -22,7 +22,7 @@ _KEEP_ALIVE_SECONDS: Final = 75
 _WORKER_SWITCH: Final = "_HARBOR_RUN_WORKER"
 """How the parent tells its server processes whether to run the worker."""
 
-_log = structlog.get_logger("harbor.serve")
+_log = logging.getLogger("harbor.serve")
 
 
 class ServeError(Exception):
@@ -50,7 +50,7 @@ def serve(settings: Settings, options: ServeOptions) -> None:
         _greet(asyncio.run(_prepare_embedded(settings)), address)
     os.environ[_WORKER_SWITCH] = "1" if options.run_worker else ""
     config = _server_config(settings, options.processes)
-    _log.info("serving", address=address, processes=options.processes)
+    _log.info("serving", extra={"address": address, "processes": options.processes})
     if options.processes > 1:
         Multiprocess(config, sockets=[listener]).run()
     else:

@@ -1,17 +1,16 @@
 """The worker: what has to be done without being asked."""
 
 import asyncio
+import logging
 import signal
 from typing import Final
-
-import structlog
 
 from application.ports.faults import StorageUnavailable
 from entrypoints.container import Container, shut_down
 
 CLEAN_EVERY_SECONDS: Final = 3_600.0
 
-_log = structlog.get_logger("harbor.worker")
+_log = logging.getLogger("harbor.worker")
 
 
 class Worker:
@@ -38,7 +37,7 @@ class Worker:
             _log.warning("the database cannot be reached; trying again later")
         else:
             if cleared:
-                _log.info("expired answers cleared", count=cleared)
+                _log.info("expired answers cleared", extra={"count": cleared})
 
     async def _rest(self, seconds: float) -> None:
         try:

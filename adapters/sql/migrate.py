@@ -40,8 +40,8 @@ async def migrate(database: Database) -> bool:
 
 def _upgrade(connection: Connection) -> None:
     # Imported here: a start that has nothing to migrate does not pay for it.
-    from alembic import command  # noqa: PLC0415
-    from alembic.config import Config  # noqa: PLC0415
+    from alembic import command
+    from alembic.config import Config
 
     config = Config()
     config.set_main_option("script_location", str(_SCRIPTS))

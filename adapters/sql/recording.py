@@ -58,7 +58,7 @@ def rows_of(record: Record) -> Rows:
     claim = answer_to_row(record.answer)
     match record.change:
         case Change(order=order, event=event, operation=operation):
-            made = [(orders, order_to_row(order)), (order_events, event_to_row(event))]
+            made = [(orders, order_to_row(order)), (order_events, event_to_row(event, order))]
             if operation is not None:
                 made.insert(1, (payment_operations, operation_to_row(operation)))
             return Rows(claim=claim, made=made, changed=())

@@ -114,16 +114,16 @@ def row_to_operation(row: Row) -> PaymentOperation:
     )
 
 
-def event_to_row(event: OrderEvent) -> dict[str, Any]:
-    """`data` is the order's public document as this event left it."""
+def event_to_row(event: OrderEvent, order: Order) -> dict[str, Any]:
+    """`data` is the order's public document as the event's change left it."""
     return {
         "id": event.id,
-        "merchant_id": event.order.merchant_id,
-        "order_id": event.order.id,
-        "order_version": event.order.version,
+        "merchant_id": event.merchant_id,
+        "order_id": event.order_id,
+        "order_version": event.order_version,
         "type": event.type.value,
         "occurred_at": event.occurred_at,
-        "data": render(order_document(event.order)).decode(),
+        "data": render(order_document(order)).decode(),
     }
 
 

@@ -41,11 +41,9 @@ def once_response(answer: Answer, *, etag: str | None = None) -> Response:
 class Listing:
     """One list as a caller walks it: its cursors are bound to the merchant and the filters."""
 
-    def __init__(
-        self, request: Request, cursors: Cursors, merchant_id: UUID, query: PageQuery
-    ) -> None:
+    def __init__(self, request: Request, merchant_id: UUID, query: PageQuery) -> None:
         self._path = request.scope["raw_path"].decode("ascii")
-        self._cursors = cursors
+        self._cursors: Cursors = request.app.state.cursors
         self._merchant_id = merchant_id
         self._limit = query.limit
         self._cursor = query.cursor

@@ -53,7 +53,7 @@ async def list_api_keys(
     container: ContainerOf,
 ) -> Response:
     """List your API keys, newest first: prefixes, scopes, last use and expiry, never a secret."""
-    listing = Listing(request, container.cursors(), caller.merchant_id, query)
+    listing = Listing(request, caller.merchant_id, query)
     page = await container.list_api_keys()(
         caller.merchant_id, after=listing.after(), limit=query.limit
     )

@@ -12,6 +12,7 @@ from starlette.middleware.cors import CORSMiddleware
 
 from entrypoints.container import Container, shut_down
 from entrypoints.http import api_keys, health, idempotency_keys, orders
+from entrypoints.http.cursor import Cursors
 from entrypoints.http.documented import describe, operation_id
 from entrypoints.http.error_handlers import add_error_handlers
 from entrypoints.http.limits import Limits
@@ -41,6 +42,7 @@ def create_app(container: Container, *, run_worker: bool = False) -> FastAPI:
         servers=[{"url": "/", "description": "This server."}],
     )
     app.state.container = container
+    app.state.cursors = Cursors(settings.secret)
     app.state.run_worker = run_worker
     add_error_handlers(app)
     for module in (orders, idempotency_keys, api_keys, health):

@@ -1,9 +1,9 @@
 """The outermost layer: request ids, security headers, one log line a request, and the last 500."""
 
+import logging
 import time
 from typing import Final
 
-import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from application.ports.ids import Ids
@@ -27,7 +27,7 @@ _API_ONLY: Final = (
 )
 _PAGES: Final = ("/docs", "/redoc")
 
-_log = structlog.get_logger("harbor.http")
+_log = logging.getLogger("harbor.http")
 
 
 class Observe:
@@ -57,7 +57,7 @@ class Observe:
         try:
             await self._app(scope, receive, send_observed)
         except Exception:
-            _log.exception("request failed", request_id=request_id)
+            _log.exception("request failed", extra={"request_id": request_id})
             if status == _CLIENT_LEFT:
                 failure = problem(
                     "internal_error",
@@ -85,10 +85,12 @@ def _log_request(scope: Scope, status: int, started: float, request_id: str) -> 
     route = scope.get("route")
     _log.info(
         "request",
-        method=scope["method"],
-        route=getattr(route, "path_format", None) or getattr(route, "path", "unmatched"),
-        status=status,
-        duration_ms=round((time.perf_counter() - started) * 1000, 2),
-        request_id=request_id,
-        merchant_id=scope.get(MERCHANT),
+        extra={
+            "method": scope["method"],
+            "route": getattr(route, "path_format", None) or getattr(route, "path", "unmatched"),
+            "status": status,
+            "duration_ms": round((time.perf_counter() - started) * 1000, 2),
+            "request_id": request_id,
+            "merchant_id": scope.get(MERCHANT),
+        },
     )

@@ -120,7 +120,7 @@ async def list_customer_orders(
 async def _list(
     request: Request, container: ContainerOf, query: PageQuery, which: OrderFilter
 ) -> Response:
-    listing = Listing(request, container.cursors(), which.merchant_id, query)
+    listing = Listing(request, which.merchant_id, query)
     page = await container.list_orders()(which, after=listing.after(), limit=query.limit)
     return listing.response(page, _document)
 
