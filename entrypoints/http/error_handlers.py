@@ -6,6 +6,7 @@ from typing import Any, Final
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 
 from application.errors import (
     ApplicationError,
@@ -42,6 +43,7 @@ _OUR_CODES: Final = frozenset(
 _BY_STATUS: Final = {
     kind.status: code for code, kind in KINDS.items() if code in ("not_found", "method_not_allowed")
 }
+_METHODS: Final = ("GET", "HEAD", "POST", "PATCH", "DELETE")
 _BUSY: Final = "The first request with this Idempotency-Key is still running. Try again shortly."
 _UNKNOWN: Final = (
     "It is not known yet whether the request was carried out. Retry with the same key: it will"
@@ -103,12 +105,25 @@ async def _application(request: Request, error: Exception) -> Response:
 async def _framework(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101
     code = _BY_STATUS.get(error.status_code, "malformed_request")
+    headers = {"Allow": ", ".join(_allowed(request))} if code == "method_not_allowed" else {}
     return problem(
         code,
         KINDS[code].title + ".",
         request_id=request_id_of(request.scope),
-        headers=error.headers,
+        headers=headers,
     )
+
+
+def _allowed(request: Request) -> list[str]:
+    """Every method the address takes; Starlette names only those of the first route there."""
+    routes = request.app.router.routes
+    return [
+        method
+        for method in _METHODS
+        if any(
+            route.matches({**request.scope, "method": method})[0] is Match.FULL for route in routes
+        )
+    ]
 
 
 async def _invalid(request: Request, error: Exception) -> Response:

@@ -81,13 +81,22 @@ def _add_missing(message: Message, extra: tuple[tuple[bytes, bytes], ...]) -> No
     headers.extend((name, value) for name, value in extra if name not in present)
 
 
-def _log_request(scope: Scope, status: int, started: float, request_id: str) -> None:
+def _route_template(scope: Scope) -> str:
+    """For example /v1/orders/{order_id}. A path as it was sent is never logged: what no route
+    knows is "unmatched", and a route that FastAPI does not wrap (/docs) has no parameters."""
     route = scope.get("route")
+    if route is not None:
+        template: str = route.path_format
+        return template
+    return scope["path"] if "endpoint" in scope else "unmatched"
+
+
+def _log_request(scope: Scope, status: int, started: float, request_id: str) -> None:
     _log.info(
         "request",
         extra={
             "method": scope["method"],
-            "route": getattr(route, "path_format", None) or getattr(route, "path", "unmatched"),
+            "route": _route_template(scope),
             "status": status,
             "duration_ms": round((time.perf_counter() - started) * 1000, 2),
             "request_id": request_id,

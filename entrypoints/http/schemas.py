@@ -139,7 +139,6 @@ class OrderIn(_In):
     payment_method: (
         Annotated[
             str,
-            BeforeValidator(_no_card_number),
             Field(
                 min_length=1,
                 max_length=255,
@@ -147,6 +146,7 @@ class OrderIn(_In):
                 description="A token of the payment gateway, never a card number.",
                 examples=["sim_approve"],
             ),
+            BeforeValidator(_no_card_number),
         ]
         | None
     ) = None
