@@ -28,14 +28,15 @@ class PlaceOrder:
 
         Raises DomainError `payment_method_unknown`, `amount_out_of_range`, and all that Once does.
         """
-        if not self._gateway.accepts(command.request.payment_method):
-            raise DomainError(
-                "payment_method_unknown",
-                "The payment gateway does not know this kind of payment method.",
-                "payment_method",
-            )
 
         async def make(now: datetime) -> Made:
+            # Asked in here, so that what was placed with another gateway is still replayed.
+            if not self._gateway.accepts(command.request.payment_method):
+                raise DomainError(
+                    "payment_method_unknown",
+                    "The payment gateway does not know this kind of payment method.",
+                    "payment_method",
+                )
             return self._place(command, now)
 
         return await self._once(command.claim, make)
