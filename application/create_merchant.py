@@ -6,8 +6,7 @@ from application.new_api_key import ApiKeyMint, ApiKeyRequest, NewApiKey
 from application.ports.clock import Clock
 from application.ports.ids import Ids
 from application.ports.merchants import Merchants
-from domain.errors import DomainError
-from domain.merchant import ALL_SCOPES, MAX_NAME_LENGTH, Merchant
+from domain.merchant import ALL_SCOPES, Merchant, checked_name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,15 +23,9 @@ class CreateMerchant:
         self._clock = clock
 
     async def __call__(self, name: str) -> CreatedMerchant:
-        """Raises DomainError `merchant_name_invalid`, StorageUnavailable."""
-        if not 1 <= len(name.strip()) <= MAX_NAME_LENGTH or not name.isprintable():
-            raise DomainError(
-                "merchant_name_invalid",
-                f"A merchant's name is 1 to {MAX_NAME_LENGTH} printable characters.",
-                "name",
-            )
+        """Raises DomainError `name_invalid`, StorageUnavailable."""
         now = self._clock.now()
-        merchant = Merchant(id=self._ids.new(), name=name.strip(), created_at=now)
+        merchant = Merchant(id=self._ids.new(), name=checked_name(name), created_at=now)
         request = ApiKeyRequest(name="first key", scopes=ALL_SCOPES)
         first_key = self._mint(merchant.id, request, now)
         await self._merchants.add(merchant, first_key.key)

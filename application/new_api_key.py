@@ -7,7 +7,7 @@ from uuid import UUID
 from application.ports.ids import Ids
 from domain import api_key_text
 from domain.api_key_text import KeyMode
-from domain.merchant import ApiKey, Scope
+from domain.merchant import ApiKey, Scope, checked_name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,12 +35,13 @@ class ApiKeyMint:
         self._mode = mode
 
     def __call__(self, merchant_id: UUID, request: ApiKeyRequest, now: datetime) -> NewApiKey:
+        """Raises DomainError `name_invalid`."""
         random_part = self._ids.secret(api_key_text.ALPHABET, api_key_text.RANDOM_LENGTH)
         text = api_key_text.compose(self._mode, random_part)
         key = ApiKey(
             id=self._ids.new(),
             merchant_id=merchant_id,
-            name=request.name,
+            name=None if request.name is None else checked_name(request.name),
             prefix=api_key_text.prefix(text),
             digest=api_key_text.digest(text),
             scopes=request.scopes,

@@ -22,6 +22,16 @@ class Scope(StrEnum):
 ALL_SCOPES: Final = frozenset(Scope)
 
 
+def checked_name(name: str) -> str:
+    """A name for people, trimmed. Raises DomainError `name_invalid`."""
+    trimmed = name.strip()
+    if not 1 <= len(trimmed) <= MAX_NAME_LENGTH or not trimmed.isprintable():
+        raise DomainError(
+            "name_invalid", f"A name is 1 to {MAX_NAME_LENGTH} printable characters.", "name"
+        )
+    return trimmed
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Merchant:
     id: UUID

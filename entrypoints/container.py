@@ -1,5 +1,7 @@
 """The composition root: the only file that names adapters, and all that the system can do."""
 
+import asyncio
+import logging
 from typing import TYPE_CHECKING
 
 from dependency_injector.containers import DeclarativeContainer
@@ -46,6 +48,9 @@ from entrypoints.settings import Settings
 
 if TYPE_CHECKING:
     from adapters.redis.parts import RedisParts
+
+
+_log = logging.getLogger("harbor.container")
 
 
 def _with_redis(settings: Settings, *, inner: IdempotencyStore, clock: Clock) -> "RedisParts":
@@ -165,8 +170,12 @@ class Container(DeclarativeContainer):
 
 
 async def shut_down(container: Container) -> None:
-    """Finish what was accepted, then let go of the outside."""
-    await container.single_flight().drain()
+    """Finish what was accepted, for as long as a stop may take, then let go of the outside."""
+    try:
+        async with asyncio.timeout(container.settings().shutdown_seconds):
+            await container.single_flight().drain()
+    except TimeoutError:
+        _log.warning("stopping although the database has not answered everything")
     if container.settings().replay_cache == "redis":
         await container.redis().close()
     await container.database().close()

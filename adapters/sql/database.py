@@ -35,6 +35,7 @@ class Database:
     def __init__(self, url: str, limits: PoolLimits | None = None) -> None:
         parsed = make_url(url)
         limits = limits or PoolLimits()
+        self.statement_seconds: Final = limits.statement_seconds
         self.is_postgresql: Final = parsed.get_backend_name() == "postgresql"
         if self.is_postgresql:
             self._writer = _postgresql_engine(parsed, limits)

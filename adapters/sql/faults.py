@@ -21,15 +21,17 @@ class ConnectionLost(Exception):
 _CONFLICTS: Final = frozenset({"40001", "40P01", "55P03"})
 """serialization_failure, deadlock_detected, lock_not_available."""
 
-_REFUSALS: Final = frozenset({"57014", "25P03", "25006", "42501"})
+_REFUSALS: Final = frozenset({"57014", "25P03", "25006", "42501", "42P01"})
 """query_canceled, idle_in_transaction_session_timeout, read_only_sql_transaction (a standby),
-insufficient_privilege."""
+insufficient_privilege, undefined_table (not migrated)."""
 
 _REFUSAL_CLASSES: Final = frozenset({"53", "58", "3D", "28"})
 """Insufficient resources (disk, memory, connections), system error, no such database, bad login."""
 
 _LOSSES: Final = frozenset({"57P01", "57P02", "57P03", "57P04", "57P05"})
 """The server shuts down, crashed, starts up, dropped the database, ended an idle session."""
+
+_SQLITE_REFUSALS: Final = ("full", "readonly", "unable to open", "no such table")
 
 _UNREACHABLE = "The database cannot be reached or cannot work now."
 
@@ -77,7 +79,7 @@ def _meaning_without_state(error: DBAPIError) -> Exception:
     text = str(error.orig).lower()
     if "locked" in text or "busy" in text:
         return TransactionConflict()
-    if "full" in text or "readonly" in text or "unable to open" in text:
+    if any(sign in text for sign in _SQLITE_REFUSALS):
         return StorageUnavailable(_UNREACHABLE)
     if "disk i/o" in text or "connection" in text:
         return ConnectionLost()

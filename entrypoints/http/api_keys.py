@@ -24,7 +24,7 @@ router = APIRouter(prefix="/v1", route_class=StrictJsonRoute, tags=["API keys"])
     status_code=201,
     response_model=None,
     responses=created(NewApiKeyOut)
-    | problems(*KEYED, *ONCE, "secret_no_longer_available", "expiry_in_the_past"),
+    | problems(*KEYED, *ONCE, "secret_no_longer_available", "expiry_in_the_past", "name_invalid"),
     openapi_extra=IDEMPOTENCY_KEY,
 )
 async def issue_api_key(

@@ -47,6 +47,7 @@ KINDS: Final[Mapping[str, Kind]] = {
     "payment_method_unknown": Kind(422, "The payment method is not known"),
     "amount_out_of_range": Kind(422, "The amount is out of range"),
     "currency_unknown": Kind(422, "The currency is not known"),
+    "name_invalid": Kind(422, "The name is not valid"),
     "expiry_in_the_past": Kind(422, "The expiry lies in the past"),
     "headers_too_large": Kind(431, "The headers are too large"),
     "internal_error": Kind(500, "Something went wrong here"),
