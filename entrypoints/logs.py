@@ -7,6 +7,8 @@ from typing import Final, Literal
 from pythonjsonlogger.core import RESERVED_ATTRS
 from pythonjsonlogger.json import JsonFormatter
 
+# uvicorn says some lines twice, the second time in colour.
+_NOT_SHOWN: Final = [*RESERVED_ATTRS, "color_message"]
 _QUIET: Final = ("sqlalchemy", "asyncio", "aiosqlite", "alembic")
 
 
@@ -17,7 +19,7 @@ class _PersonFormatter(logging.Formatter):
         beside = [
             f"{name}={value}"
             for name, value in vars(record).items()
-            if name not in RESERVED_ATTRS and value is not None
+            if name not in _NOT_SHOWN and value is not None
         ]
         return " ".join([super().format(record), *beside])
 
@@ -35,6 +37,7 @@ def _json() -> logging.Formatter:
     return JsonFormatter(
         ["levelname", "name", "message"],
         rename_fields={"levelname": "level", "name": "logger"},
+        reserved_attrs=_NOT_SHOWN,
         timestamp=True,
     )
 
