@@ -208,7 +208,7 @@ def key_revoke(merchant_id: UUID, key_id: UUID, as_json: AsJson = False) -> None
 
 def _settings() -> Settings:
     settings = load_settings()
-    configure_logs(settings.log_format)
+    configure_logs(settings.effective_log_format)
     return settings
 
 

@@ -60,7 +60,7 @@ def serve(settings: Settings, options: ServeOptions) -> None:
 def application() -> object:
     """The ASGI application of one server process; uvicorn calls it."""
     settings = load_settings()
-    configure_logs(settings.log_format)
+    configure_logs(settings.effective_log_format)
     container = Container(settings=settings)
     return create_app(container, run_worker=bool(os.environ.get(_WORKER_SWITCH)))
 

@@ -3,6 +3,7 @@
 import difflib
 import os
 import secrets
+import sys
 from pathlib import Path
 from typing import Annotated, Final, Literal
 
@@ -43,7 +44,7 @@ class Settings(BaseSettings):
     secret_key: SecretStr | None = None
     data_dir: Path = Path(".harbor")
     gateway: Literal["simulated"] = "simulated"
-    log_format: Literal["json", "console"] = "json"
+    log_format: Literal["json", "console"] | None = None
     cors_origins: Annotated[tuple[str, ...], NoDecode] = ()
 
     pool_size: int = Field(10, ge=1, le=500)
@@ -69,6 +70,11 @@ class Settings(BaseSettings):
         if self.database_url is not None:
             return self.database_url
         return f"sqlite+aiosqlite:///{self.data_dir.absolute() / 'harbor.db'}"
+
+    @property
+    def effective_log_format(self) -> Literal["json", "console"]:
+        """What was asked for; else for a person at a terminal, or for a machine."""
+        return self.log_format or ("console" if sys.stderr.isatty() else "json")
 
     @property
     def secret(self) -> bytes:
