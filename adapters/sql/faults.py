@@ -18,8 +18,9 @@ class ConnectionLost(Exception):
     """The connection broke in the middle: what was sent may or may not have been done."""
 
 
-_CONFLICTS: Final = frozenset({"40001", "40P01", "55P03"})
-"""serialization_failure, deadlock_detected, lock_not_available."""
+_CONFLICTS: Final = frozenset({"40001", "40P01", "55P03", "0A000"})
+"""serialization_failure, deadlock_detected, lock_not_available, and feature_not_supported, which
+is how a statement fails that was prepared before a migration."""
 
 _REFUSALS: Final = frozenset({"57014", "25P03", "25006", "42501", "42P01"})
 """query_canceled, idle_in_transaction_session_timeout, read_only_sql_transaction (a standby),
