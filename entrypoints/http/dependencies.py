@@ -65,7 +65,8 @@ async def idempotency_key_of(request: Request) -> str:
         )
     if len(given) > 1:
         raise Refused("idempotency_key_invalid", "The Idempotency-Key header is there twice.")
-    return parse_idempotency_key(given[0])
+    # The parser leaves white space after a value, which is no part of it (RFC 9110, 5.5).
+    return parse_idempotency_key(given[0].strip(" \t"))
 
 
 IdempotencyKey = Annotated[str, Depends(idempotency_key_of)]

@@ -1,6 +1,7 @@
 """The limits at the edge. What passes is small, whole and readable."""
 
 import asyncio
+import re
 from typing import Final
 from urllib.parse import unquote_to_bytes
 
@@ -13,6 +14,7 @@ MAX_HEADERS: Final = 64
 MAX_URL_BYTES: Final = 4_096
 MAX_BODY_BYTES: Final = 65_536
 
+_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
 _DISCARDED_BYTES: Final = 16 * 2**20
 _DISCARDING_SECONDS: Final = 1.0
 
@@ -85,10 +87,11 @@ def _check_head(scope: Scope) -> None:
 
 
 def _check_target(path: bytes, query: bytes) -> None:
-    """Path and query percent-decode to UTF-8 without NUL, and no parameter comes twice: what two
+    """Path and query percent-decode to UTF-8 without NUL, the path without any control character
+    (a route's pattern overlooks a line break at its end), and no parameter comes twice: what two
     readers could understand differently is understood by none."""
-    if b"%" in path:
-        _decoded(path)
+    if b"%" in path and _CONTROL.search(_decoded(path)):
+        raise Refused("malformed_request", "The path has a control character.")
     if not query:
         return
     names = [_decoded(pair.partition(b"=")[0]) for pair in query.split(b"&") if pair]

@@ -220,9 +220,7 @@ class PageQuery(_In):
     limit: Annotated[int, BeforeValidator(_from_digits)] = Field(
         25, ge=1, le=100, description="How many at the most."
     )
-    cursor: str | None = Field(
-        None, max_length=500, description="`next_cursor` of the page before."
-    )
+    cursor: str | None = Field(None, description="`next_cursor` of the page before.")
 
 
 class OrderQuery(PageQuery):
