@@ -1,6 +1,7 @@
 """Harbor as an integrator uses it, and what every answer has to be."""
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
@@ -17,6 +18,8 @@ from tests.journeys.server import SECRET, Harbor, HarborServer
 
 ORDER: Mapping[str, Any] = {"customer_id": "cus_42", "amount_cents": 1999, "currency": "EUR"}
 TIMEOUT_SECONDS = 30.0
+_NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+"""Never used; without it each client would read the system's certificates."""
 
 
 def an_order(**changes: Any) -> dict[str, Any]:
@@ -91,7 +94,7 @@ async def client_of(
 ) -> AsyncIterator[httpx2.AsyncClient]:
     limits = httpx2.Limits(max_connections=connections, max_keepalive_connections=connections)
     async with httpx2.AsyncClient(
-        base_url=server.url, trust_env=False, timeout=TIMEOUT_SECONDS, limits=limits
+        base_url=server.url, trust_env=False, verify=_NO_TLS, timeout=TIMEOUT_SECONDS, limits=limits
     ) as client:
         yield client
 
