@@ -123,7 +123,8 @@ class SqlIdempotencyStore(IdempotencyStore):
         async with self._database.transaction() as connection:
             if not await self._try_lock(connection, lock_key):
                 return _Written.BUSY
-            claim = await connection.execute(claim_insert(rows.claim))
+            insert_claim = claim_insert(rows.claim, on_postgresql=self._database.is_postgresql)
+            claim = await connection.execute(insert_claim)
             if claim.rowcount == 0:
                 return _Written.TAKEN
             for table, row in rows.made:

@@ -110,9 +110,11 @@ def claimed_insert(tables: tuple[Table, ...]) -> Executable:
     return select(lock.c.held.label("locked"), claimed.label("claimed")).add_cte(*made)
 
 
-def claim_insert(row: Row) -> Executable:
-    """The claim alone, for a database where the statements run one by one in a transaction.
+def claim_insert(row: Row, *, on_postgresql: bool) -> Executable:
+    """The claim alone, for where the statements run one by one in a transaction.
     Its row count says whether the claim was won."""
+    if on_postgresql:
+        return postgresql.insert(idempotency_keys).values(row).on_conflict_do_nothing()
     return sqlite.insert(idempotency_keys).values(row).on_conflict_do_nothing()
 
 
