@@ -32,7 +32,7 @@ def postgresql_databases() -> Iterator[PostgresDatabases]:
         databases = PostgresDatabases(administrator_url)
         asyncio.run(databases.make_template())
         yield databases
-        asyncio.run(databases.drop_template())
+        asyncio.run(databases.drop_all())
 
 
 @pytest.fixture(scope="session")
