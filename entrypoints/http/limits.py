@@ -33,10 +33,17 @@ class Limits:
             return
         try:
             _check_head(scope)
-            async with asyncio.timeout(self._body_seconds):
-                body = await _read_body(receive)
         except Refused as refusal:
             await _discard_body(scope, receive)
+            await _refuse(refusal, scope, receive, send)
+        else:
+            await self._pass_on(scope, receive, send)
+
+    async def _pass_on(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            async with asyncio.timeout(self._body_seconds):
+                body = await _read_body(scope, receive)
+        except Refused as refusal:
             await _refuse(refusal, scope, receive, send)
         except TimeoutError:
             slow = Refused("request_timeout", "The body did not arrive in time.")
@@ -115,7 +122,7 @@ def _declared(length: bytes) -> int:
     return int(length) if length.isdigit() and len(length) < len(str(2**63)) else MAX_BODY_BYTES + 1
 
 
-async def _read_body(receive: Receive) -> bytes | None:
+async def _read_body(scope: Scope, receive: Receive) -> bytes | None:
     """The whole body; None when the client left. Counts what really arrives."""
     chunks = []
     size = 0
@@ -124,11 +131,14 @@ async def _read_body(receive: Receive) -> bytes | None:
         if message["type"] == "http.disconnect":
             return None
         chunk = message.get("body", b"")
+        more = message.get("more_body", False)
         size += len(chunk)
         if size > MAX_BODY_BYTES:
+            if more:
+                await _discard_body(scope, receive)
             raise _too_large()
         chunks.append(chunk)
-        if not message.get("more_body", False):
+        if not more:
             return b"".join(chunks)
 
 
