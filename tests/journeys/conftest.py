@@ -50,6 +50,13 @@ def postgresql_server(on_postgresql: Harbor) -> Iterator[HarborServer]:
         yield server
 
 
+@pytest.fixture(scope="session")
+def second_server(on_postgresql: Harbor) -> Iterator[HarborServer]:
+    """Another process on the same PostgreSQL and Redis as `postgresql_server`."""
+    with on_postgresql.serving() as server:
+        yield server
+
+
 @pytest.fixture(scope="session", params=["sqlite", "postgresql"])
 def storage(request: pytest.FixtureRequest) -> str:
     """A test that takes it, or what stands on it, runs once for each storage."""
