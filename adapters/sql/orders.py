@@ -1,5 +1,6 @@
 """Reading orders."""
 
+from dataclasses import replace
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, select
@@ -33,7 +34,7 @@ class SqlOrders(Orders):
     async def page(self, which: OrderFilter, after: Position | None, limit: int) -> Page[Order]:
         statement = (
             select(orders)
-            .where(*_conditions(which), *after_position(orders, after))
+            .where(*_conditions(_narrowed(which, after)), *after_position(orders, after))
             .order_by(orders.c.created_at.desc(), orders.c.id.desc())
             .limit(limit + 1)
         )
@@ -43,6 +44,14 @@ class SqlOrders(Orders):
             return to_page([row_to_order(row) for row in rows], limit)
 
         return await read(self._database, query)
+
+
+def _narrowed(which: OrderFilter, after: Position | None) -> OrderFilter:
+    """Without `created_before` where the position lies below it anyway: of two upper bounds SQLite
+    begins at the first, and would read every page before this one."""
+    if after is None or which.created_before is None or after.created_at >= which.created_before:
+        return which
+    return replace(which, created_before=None)
 
 
 def _conditions(which: OrderFilter) -> list[ColumnElement[bool]]:
