@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import Annotated, Final, Literal
 
+from dotenv import dotenv_values
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -14,6 +15,7 @@ from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
 _PREFIX: Final = "HARBOR_"
+_FILE: Final = ".env"
 _SECRET_LENGTH: Final = 32
 _SECRET_DISTINCT: Final = 10
 _KEPT_IN: Final = "secret_key"
@@ -32,7 +34,7 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(
         env_prefix=_PREFIX,
-        env_file=".env",
+        env_file=_FILE,
         env_ignore_empty=True,
         extra="ignore",
         frozen=True,
@@ -204,7 +206,7 @@ def _check_database_url(url: str) -> None:
 def _refuse_typos() -> None:
     """A misspelt HARBOR_DATABASE_URL would quietly start on an empty SQLite file."""
     known = [_PREFIX + name.upper() for name in Settings.model_fields]
-    for name in os.environ:
+    for name in (*os.environ, *dotenv_values(_FILE)):
         if not name.startswith(_PREFIX) or name in known or name.startswith(_NOT_SETTINGS):
             continue
         close = difflib.get_close_matches(name, known, n=1, cutoff=_TYPO_LIKENESS)
