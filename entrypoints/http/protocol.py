@@ -1,4 +1,4 @@
-"""uvicorn's HTTP protocol with limits on the head, which uvicorn would wait for and store for ever.
+"""uvicorn's HTTP protocol with limits on what it would wait for and store for ever.
 
 What is refused here was never a request to the application: the answer is plain text.
 """
@@ -6,25 +6,30 @@ What is refused here was never a request to the application: the answer is plain
 import asyncio
 from typing import Any, ClassVar, Final
 
+import httptools
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 MAX_HEAD_BYTES: Final = 16_384
 MAX_URL_BYTES: Final = 4_096
 
+_NOT_IMPLEMENTED: Final = 501
+
 
 class BoundedHttpProtocol(HttpToolsProtocol):
     """A head has at most MAX_HEAD_BYTES (431), its target MAX_URL_BYTES (414), and `head_seconds`
-    from its first byte, or from the connection, to its last (408)."""
+    from its first byte, or from the connection, to its last (408). Trailers are bounded alike and
+    dropped (RFC 9110, 6.5.1); an Upgrade is ignored (7.8), and the request served as it is."""
 
     head_seconds: ClassVar[float] = 10.0
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._in_head = True
-        self._head_bytes = 0
         self._field_bytes = 0
+        self._withheld_bytes = 0
         self._head_timer: asyncio.TimerHandle | None = None
         self._refusal = 400
+        self._refused = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -35,15 +40,23 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
+        if self._refused:
+            return
+        self._unset_keepalive_if_required()
         if not self._in_head and self.cycle.response_complete:
             # The first bytes after an answer are the next head's, even if the parser has not
             # recognised it yet.
             self._begin_head()
-        super().data_received(data)
-        if self._in_head and not self.transport.is_closing():
-            # Fields that are not complete have not been counted one by one.
-            self._head_bytes += len(data)
-            if self._head_bytes > MAX_HEAD_BYTES:
+        # What the parser has taken in and shown to nobody: an endless field, or a trailer.
+        self._withheld_bytes += len(data)
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade as upgrade:
+            self._serve_without_upgrade(data[upgrade.args[0] :])
+        except httptools.HttpParserError:
+            self._refuse(self._refusal)
+        else:
+            if self._withheld_bytes > MAX_HEAD_BYTES:
                 self._refuse(431)
 
     def on_message_begin(self) -> None:
@@ -56,29 +69,53 @@ class BoundedHttpProtocol(HttpToolsProtocol):
             self._fail(414)
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        super().on_header(name, value)
         self._field_bytes += len(name) + len(value) + 4
         if self._field_bytes > MAX_HEAD_BYTES:
             self._fail(431)
+        if self._in_head:
+            super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
         self._in_head = False
+        self._field_bytes = 0
+        self._withheld_bytes = 0
         self._stop_head_timer()
-        super().on_headers_complete()
+        if not self.parser.should_upgrade():
+            super().on_headers_complete()
 
-    def send_400_response(self, msg: str) -> None:
-        """uvicorn's name for the answer to whatever its parser refuses."""
-        self._refuse(self._refusal)
+    def on_body(self, body: bytes) -> None:
+        self._withheld_bytes = 0
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        self._withheld_bytes = 0
+        if not self.parser.should_upgrade():
+            super().on_message_complete()
+
+    def _serve_without_upgrade(self, rest: bytes) -> None:
+        """The parser stops behind the head of a request that asks for another protocol, and would
+        take its body for the next request. Begin anew with the same head, less the wish."""
+        method = self.parser.get_method()
+        if method == b"CONNECT":
+            self._refuse(_NOT_IMPLEMENTED)
+            return
+        version = self.parser.get_http_version().encode()
+        fields = [b"%b: %b\r\n" % field for field in self.headers if field[0] != b"upgrade"]
+        head = b"%b %b HTTP/%b\r\n%b\r\n" % (method, self.url, version, b"".join(fields))
+        self.parser = httptools.HttpRequestParser(self)
+        self._begin_head()
+        self.data_received(head + rest)
 
     def _begin_head(self) -> None:
         self._in_head = True
-        self._head_bytes = 0
         self._field_bytes = 0
+        # Bytes of one read may belong to the message before: they are not held against this one.
+        self._withheld_bytes = 0
         if self._head_timer is None:
             self._start_head_timer()
 
     def _fail(self, status: int) -> None:
-        """Make the parser stop; uvicorn then asks for the answer."""
+        """Make the parser stop."""
         self._refusal = status
         raise ValueError(status)
 
@@ -91,12 +128,19 @@ class BoundedHttpProtocol(HttpToolsProtocol):
             self._head_timer = None
 
     def _refuse(self, status: int) -> None:
+        """End the connection. Requests that came whole before are answered first."""
         self._stop_head_timer()
+        self._refused = True
         if self.transport.is_closing():
             return
-        answering = self.cycle is not None and not self.cycle.response_complete  # type: ignore[redundant-expr]
-        if not answering:
+        cycle: Any = self.cycle
+        if cycle is None or cycle.response_complete:
             self.transport.write(
                 STATUS_LINE[status] + b"content-length: 0\r\nconnection: close\r\n\r\n"
             )
-        self.transport.close()
+            self.transport.close()
+        elif cycle.more_body:
+            self.transport.close()
+        else:
+            cycle.keep_alive = False
+            self.flow.pause_reading()
