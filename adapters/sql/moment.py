@@ -23,6 +23,9 @@ class Moment(TypeDecorator[datetime]):
         return dialect.type_descriptor(DateTime(timezone=True))
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> Any:
+        if value is not None and value.tzinfo is None:
+            # PostgreSQL's driver would take it for the machine's local time.
+            raise ValueError("a moment has a time zone")
         if value is None or dialect.name != "sqlite":
             return value
         return (value - _EPOCH) // _MICROSECOND
