@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Final
 
 VERSION: Final = 1
-"""Raise it when the computation below changes: fingerprints of two versions do not compare."""
+"""Kept with each fingerprint. When the computation below has to change, the old one stays beside
+it for the keys that have the old version: digests of two versions do not compare."""
 
 _MEMBER_HASH_BYTES: Final = 4
 

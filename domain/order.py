@@ -41,7 +41,8 @@ TRANSITIONS: Final[Mapping[OrderStatus, frozenset[OrderStatus]]] = {
     OrderStatus.CANCELED: frozenset(),
     OrderStatus.REFUNDED: frozenset(),
 }
-"""From each status, where an order may go next. Anything else is DomainError `order_<verb>...`."""
+"""From each status, where an order may go next; anything else is DomainError
+`order_transition_refused`."""
 
 
 class CaptureMethod(StrEnum):

@@ -19,6 +19,8 @@ from entrypoints.settings import Settings, load_settings
 
 _BACKLOG: Final = 2_048
 _KEEP_ALIVE_SECONDS: Final = 75
+_FOR_ANSWERS: Final = 0.8
+"""The part of a stop's time in which requests are still answered."""
 _WORKER_SWITCH: Final = "_HARBOR_RUN_WORKER"
 """How the parent tells its server processes whether to run the worker."""
 
@@ -61,12 +63,12 @@ def application() -> object:
     """The ASGI application of one server process; uvicorn calls it."""
     settings = load_settings()
     configure_logs(settings.effective_log_format)
+    BoundedHttpProtocol.head_seconds = settings.head_seconds
     container = Container(settings=settings)
     return create_app(container, run_worker=bool(os.environ.get(_WORKER_SWITCH)))
 
 
 def _server_config(settings: Settings, processes: int) -> uvicorn.Config:
-    BoundedHttpProtocol.head_seconds = settings.head_seconds
     return uvicorn.Config(
         "entrypoints.serve:application",
         factory=True,
@@ -80,7 +82,8 @@ def _server_config(settings: Settings, processes: int) -> uvicorn.Config:
         proxy_headers=False,
         backlog=_BACKLOG,
         timeout_keep_alive=_KEEP_ALIVE_SECONDS,
-        timeout_graceful_shutdown=int(settings.shutdown_seconds) or 1,
+        # uvicorn takes whole seconds; shut_down has the rest.
+        timeout_graceful_shutdown=max(1, int(settings.shutdown_seconds * _FOR_ANSWERS)),
     )
 
 

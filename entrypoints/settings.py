@@ -22,7 +22,7 @@ _KEPT_IN: Final = "secret_key"
 _TYPO_LIKENESS: Final = 0.9
 _NOT_SETTINGS: Final = ("HARBOR_TEST_",)
 
-Seconds = Annotated[float, Field(gt=0, le=3600, allow_inf_nan=False)]
+Seconds = Annotated[float, Field(ge=0.1, le=3600, allow_inf_nan=False)]
 
 
 class SettingsError(Exception):
@@ -52,7 +52,7 @@ class Settings(BaseSettings):
     pool_size: int = Field(10, ge=1, le=500)
     pool_wait_seconds: Seconds = 5.0
     connect_seconds: Seconds = 5.0
-    statement_seconds: Seconds = 10.0
+    statement_seconds: Seconds = 5.0
     lock_seconds: Seconds = 2.0
     in_progress_wait_seconds: Seconds = 2.0
     outcome_wait_seconds: Seconds = 10.0

@@ -8,7 +8,7 @@ from typing import Final
 from application.ports.faults import StorageUnavailable
 from entrypoints.container import Container, shut_down
 
-CLEAN_EVERY_SECONDS: Final = 3_600.0
+CLEAN_EVERY_SECONDS: Final = 300.0
 
 _log = logging.getLogger("harbor.worker")
 
@@ -35,6 +35,9 @@ class Worker:
             cleared = await self._container.drop_expired_answers()()
         except StorageUnavailable:
             _log.warning("the database cannot be reached; trying again later")
+        except Exception:
+            # One failure must not end the worker: it is noted, and the next round tries again.
+            _log.exception("cleaning failed")
         else:
             if cleared:
                 _log.info("expired answers cleared", extra={"count": cleared})

@@ -1,7 +1,8 @@
 """The database and every difference between the two that Harbor speaks."""
 
-from collections.abc import AsyncIterator
-from contextlib import aclosing, asynccontextmanager
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from contextlib import aclosing, asynccontextmanager, contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -10,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 
 from adapters.sql import faults
 
+_GRACE_SECONDS: Final = 1.0
 _SQLITE_BUSY_MILLISECONDS: Final = 5_000
 _SQLITE_READERS: Final = 4
 
@@ -21,7 +23,7 @@ class PoolLimits:
     size: int = 10
     wait_seconds: float = 5.0
     connect_seconds: float = 5.0
-    statement_seconds: float = 10.0
+    statement_seconds: float = 5.0
     lock_seconds: float = 2.0
 
 
@@ -35,7 +37,9 @@ class Database:
     def __init__(self, url: str, limits: PoolLimits | None = None) -> None:
         parsed = make_url(url)
         limits = limits or PoolLimits()
-        self.statement_seconds: Final = limits.statement_seconds
+        self._silence_seconds: Final = (
+            limits.statement_seconds + limits.lock_seconds + _GRACE_SECONDS
+        )
         self.is_postgresql: Final = parsed.get_backend_name() == "postgresql"
         if self.is_postgresql:
             self._writer = _postgresql_engine(parsed, limits)
@@ -44,6 +48,28 @@ class Database:
             self._writer = _sqlite_engine(parsed, limits, connections=1)
             self._reader = _sqlite_engine(parsed, limits, connections=_SQLITE_READERS)
         self._alone = self._reader.execution_options(isolation_level="AUTOCOMMIT")
+
+    @contextmanager
+    def _cutting_the_silent(self, connection: AsyncConnection) -> Iterator[None]:
+        """Cut the connection when the server says nothing for longer than it may work.
+
+        A frozen server or a lost host would otherwise keep the connection, its key and its place
+        in the pool for as long as TCP has patience. Nothing is canceled, for that could end the
+        wait for a standby that a commit is in: who waits learns that the connection broke, and
+        finds out.
+        """
+        if not self.is_postgresql:
+            yield
+            return
+        driver = connection.sync_connection.connection.driver_connection  # type: ignore[union-attr]
+        timer = asyncio.get_running_loop().call_later(
+            self._silence_seconds,
+            driver.terminate,  # type: ignore[union-attr]
+        )
+        try:
+            yield
+        finally:
+            timer.cancel()
 
     @asynccontextmanager
     async def statement(self) -> AsyncIterator[AsyncConnection]:
@@ -54,19 +80,21 @@ class Database:
         with faults.acquiring():
             connection = await self._alone.connect()
         async with aclosing(connection):
-            with faults.using():
+            with faults.using(), self._cutting_the_silent(connection):
                 yield connection
 
     @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[AsyncConnection]:
+    async def transaction(self, *, patient: bool = False) -> AsyncIterator[AsyncConnection]:
         """A read-committed transaction: committed when the block ends, rolled back when it raises.
+        A `patient` one may take as long as it takes.
 
         Raises the faults of `adapters.sql.faults`.
         """
         with faults.acquiring():
             connection = await self._writer.connect()
         async with aclosing(connection):
-            with faults.using():
+            silence = nullcontext() if patient else self._cutting_the_silent(connection)
+            with faults.using(), silence:
                 async with connection.begin():
                     yield connection
 

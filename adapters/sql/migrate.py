@@ -24,7 +24,7 @@ async def migrate(database: Database) -> bool:
     if await schema_revision(database) == SCHEMA_REVISION:
         return False
     try:
-        async with database.transaction() as connection:
+        async with database.transaction(patient=True) as connection:
             if database.is_postgresql:
                 # Another process may be migrating for a long time: wait for it as long as it takes.
                 await connection.execute(text("SET LOCAL lock_timeout = 0"))

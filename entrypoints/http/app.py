@@ -81,6 +81,8 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         yield
     finally:
         worker.stop()
-        if working is not None:
-            await working
-        await shut_down(app.state.container)
+        try:
+            if working is not None:
+                await working
+        finally:
+            await shut_down(app.state.container)

@@ -1,5 +1,6 @@
 """The outermost layer: request ids, security headers, one log line a request, and the last 500."""
 
+import asyncio
 import logging
 import time
 from typing import Final
@@ -16,6 +17,13 @@ MERCHANT: Final = "harbor.merchant_id"
 _CLIENT_LEFT: Final = 499
 """nginx's number for a client that went away before it had an answer."""
 
+_FAILED: Final = (
+    "The failure was noted. Retry with the same Idempotency-Key: nothing is done twice."
+)
+_STOPPED: Final = (
+    "The server stopped before it knew the outcome. Retry with the same Idempotency-Key: nothing"
+    " is done twice."
+)
 _SECURITY: Final = (
     (b"x-content-type-options", b"nosniff"),
     (b"x-frame-options", b"DENY"),
@@ -56,15 +64,16 @@ class Observe:
 
         try:
             await self._app(scope, receive, send_observed)
+        except asyncio.CancelledError:
+            # The time for a stop is up. What was begun goes on for a moment without us.
+            if status == _CLIENT_LEFT:
+                code = "unavailable" if scope["method"] == "GET" else "outcome_unknown"
+                stopped = problem(code, _STOPPED, request_id=request_id)
+                await stopped(scope, receive, send_observed)
         except Exception:
             _log.exception("request failed", extra={"request_id": request_id})
             if status == _CLIENT_LEFT:
-                failure = problem(
-                    "internal_error",
-                    "The failure was noted. Retry with the same Idempotency-Key: nothing is done"
-                    " twice.",
-                    request_id=request_id,
-                )
+                failure = problem("internal_error", _FAILED, request_id=request_id)
                 await failure(scope, receive, send_observed)
         finally:
             _log_request(scope, status, started, request_id)
