@@ -15,6 +15,7 @@ def api_key_document(key: ApiKey) -> dict[str, object]:
         "expires_at": key.expires_at and rfc3339(key.expires_at),
         "revoked_at": key.revoked_at and rfc3339(key.revoked_at),
         "last_used_at": key.last_used_at and rfc3339(key.last_used_at),
+        "replaced_by": key.replaced_by and str(key.replaced_by),
     }
 
 

@@ -7,7 +7,6 @@ from application.new_api_key import ApiKeyMint, ApiKeyRequest, NewApiKey
 from application.ports.api_keys import ApiKeys
 from application.ports.clock import Clock
 from application.ports.merchants import Merchants
-from domain.errors import DomainError
 
 
 class GrantApiKey:
@@ -20,12 +19,10 @@ class GrantApiKey:
         self._clock = clock
 
     async def __call__(self, merchant_id: UUID, request: ApiKeyRequest) -> NewApiKey:
-        """Raises MerchantNotFound, DomainError `expiry_in_the_past`, StorageUnavailable."""
-        now = self._clock.now()
-        if request.expires_at is not None and request.expires_at <= now:
-            raise DomainError("expiry_in_the_past", "An API key's expiry lies in the future.")
+        """Raises MerchantNotFound, DomainError `expiry_in_the_past` or `name_invalid`,
+        StorageUnavailable."""
         if not await self._merchants.exists(merchant_id):
             raise MerchantNotFound
-        new = self._mint(merchant_id, request, now)
+        new = self._mint(merchant_id, request, self._clock.now())
         await self._api_keys.add(new.key)
         return new

@@ -8,7 +8,6 @@ from application.authenticate import Caller
 from application.new_api_key import ApiKeyMint, ApiKeyRequest, NewApiKey
 from application.once import Answer, Claim, Made, Once
 from application.order_document import render
-from domain.errors import DomainError
 from domain.merchant import ApiKey, ApiKeyChange
 
 
@@ -27,16 +26,12 @@ class IssueApiKey:
     async def __call__(self, command: IssueApiKeyCommand) -> Answer:
         """The new key's document with its text. Nobody can hand on a scope that they lack.
 
-        Raises ScopeMissing, DomainError `expiry_in_the_past`, and all that Once does.
+        Raises ScopeMissing, DomainError `expiry_in_the_past`, `name_invalid`, and all that Once
+        does.
         """
         command.caller.require(*sorted(command.request.scopes))
 
         async def make(now: datetime) -> Made:
-            expires_at = command.request.expires_at
-            if expires_at is not None and expires_at <= now:
-                raise DomainError(
-                    "expiry_in_the_past", "An API key's expiry lies in the future.", "expires_at"
-                )
             return made_api_key(self._mint(command.caller.merchant_id, command.request, now))
 
         return await self._once(command.claim, make)

@@ -7,6 +7,7 @@ from uuid import UUID
 from application.ports.ids import Ids
 from domain import api_key_text
 from domain.api_key_text import KeyMode
+from domain.errors import DomainError
 from domain.merchant import ApiKey, Scope, checked_name
 
 
@@ -35,7 +36,11 @@ class ApiKeyMint:
         self._mode = mode
 
     def __call__(self, merchant_id: UUID, request: ApiKeyRequest, now: datetime) -> NewApiKey:
-        """Raises DomainError `name_invalid`."""
+        """Raises DomainError `name_invalid`, `expiry_in_the_past`."""
+        if request.expires_at is not None and request.expires_at <= now:
+            raise DomainError(
+                "expiry_in_the_past", "An API key's expiry lies in the future.", "expires_at"
+            )
         random_part = self._ids.secret(api_key_text.ALPHABET, api_key_text.RANDOM_LENGTH)
         text = api_key_text.compose(self._mode, random_part)
         key = ApiKey(

@@ -1,6 +1,7 @@
 """Run a change once per idempotency key, and replay its answer to every repeat."""
 
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
@@ -14,6 +15,7 @@ from application.errors import (
 )
 from application.fingerprint import Fingerprint
 from application.ports.clock import Clock
+from application.ports.faults import ChangedMeanwhile, StorageUnavailable
 from application.ports.idempotency import IdempotencyStore, Record, Standing, StoredAnswer
 from application.ports.vault import CannotOpen, Vault
 from domain.errors import DomainError
@@ -23,6 +25,8 @@ from domain.order import Change
 ANSWER_KEPT: Final = timedelta(days=30)
 SECRET_KEPT: Final = timedelta(hours=24)
 CREATED: Final = 201
+
+_TRIES: Final = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,12 +49,14 @@ class Made:
     body: bytes
     change: Change | ApiKeyChange
     holds_secret: bool = False
+    status: int = CREATED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """What the caller gets. Replays have the bytes of the first."""
+    """What the caller gets. A replay has the status and the bytes of the first."""
 
+    status: int
     body: bytes
     location: str
     replayed: bool
@@ -74,21 +80,31 @@ class Once:
         recalled = await self._answers.recall(claim.merchant_id, claim.key)
         if recalled is not None:
             return self._replay(claim, recalled, now)
+        for _ in range(_TRIES):
+            made = await self._make(claim, make, now)
+            if isinstance(made, StoredAnswer):
+                return self._replay(claim, made, now)
+            with suppress(ChangedMeanwhile):
+                standing = await self._answers.record(self._to_record(claim, made, now))
+                return self._answer(claim, made, standing, now)
+        raise StorageUnavailable("What the request changes was changed each time it was tried.")
+
+    async def _make(
+        self, claim: Claim, make: Callable[[datetime], Awaitable[Made]], now: datetime
+    ) -> Made | StoredAnswer:
         try:
-            made = await make(now)
+            return await make(now)
         except (DomainError, ApplicationError):
             # What is refused today may be the repeat of what succeeded yesterday.
             stored = await self._answers.find(claim.merchant_id, claim.key)
             if stored is None:
                 raise
-            return self._replay(claim, stored, now)
-        standing = await self._answers.record(self._to_record(claim, made, now))
-        return self._answer(claim, made, standing, now)
+            return stored
 
     def _answer(self, claim: Claim, made: Made, standing: Standing, now: datetime) -> Answer:
-        if standing.fresh:
-            return Answer(body=made.body, location=made.location, replayed=False)
-        return self._replay(claim, standing.answer, now)
+        if not standing.fresh:
+            return self._replay(claim, standing.answer, now)
+        return Answer(status=made.status, body=made.body, location=made.location, replayed=False)
 
     def _to_record(self, claim: Claim, made: Made, now: datetime) -> Record:
         answer = StoredAnswer(
@@ -98,7 +114,7 @@ class Once:
             fingerprint=claim.fingerprint,
             resource_type=made.resource_type,
             resource_id=made.resource_id,
-            status=CREATED,
+            status=made.status,
             location=made.location,
             body=made.body,
             sealed=False,
@@ -126,7 +142,7 @@ class Once:
             body = self._vault.open(stored.body, _context(claim)) if stored.sealed else stored.body
         except CannotOpen as error:
             raise SecretNoLongerAvailable(stored.resource_type, stored.resource_id) from error
-        return Answer(body=body, location=stored.location, replayed=True)
+        return Answer(status=stored.status, body=body, location=stored.location, replayed=True)
 
 
 def _context(claim: Claim) -> bytes:

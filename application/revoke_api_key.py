@@ -17,4 +17,4 @@ class RevokeApiKey:
         key = await self._api_keys.get(merchant_id, key_id)
         if key is None:
             raise ApiKeyNotFound
-        await self._api_keys.update(key.revoke(self._clock.now()))
+        await self._api_keys.revoke(key.revoke(self._clock.now()))

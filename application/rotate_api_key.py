@@ -10,6 +10,7 @@ from application.issue_api_key import made_api_key
 from application.new_api_key import ApiKeyMint, ApiKeyRequest
 from application.once import Answer, Claim, Made, Once
 from application.ports.api_keys import ApiKeys
+from domain.merchant import ApiKey
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,17 +32,26 @@ class RotateApiKey:
 
         Raises ApiKeyNotFound, ScopeMissing, DomainError `api_key_inactive`, and all that Once does.
         """
-        merchant_id = command.caller.merchant_id
-        old = await self._api_keys.get(merchant_id, command.key_id)
-        if old is None:
-            raise ApiKeyNotFound
-        command.caller.require(*sorted(old.scopes))
+
+        # Asked before any replay as well: that answer holds a secret with these scopes.
+        old = await self._replaceable(command)
 
         async def make(now: datetime) -> Made:
-            retired = old.retire(now, command.overlap)
-            request = ApiKeyRequest(name=old.name, scopes=old.scopes, expires_at=old.expires_at)
-            return made_api_key(self._mint(merchant_id, request, now), retired)
+            return self._rotate(await self._replaceable(command), command.overlap, now)
 
         answer = await self._once(command.claim, make)
         self._api_keys.forget(old.prefix)
         return answer
+
+    async def _replaceable(self, command: RotateApiKeyCommand) -> ApiKey:
+        old = await self._api_keys.get(command.caller.merchant_id, command.key_id)
+        if old is None:
+            raise ApiKeyNotFound
+        command.caller.require(*sorted(old.scopes))
+        return old
+
+    def _rotate(self, old: ApiKey, overlap: timedelta, now: datetime) -> Made:
+        request = ApiKeyRequest(name=old.name, scopes=old.scopes, expires_at=old.expires_at)
+        old.refuse_unless_replaceable(now)
+        new = self._mint(old.merchant_id, request, now)
+        return made_api_key(new, old.retire(new.key.id, now, overlap))

@@ -42,7 +42,7 @@ class Merchant:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApiKey:
     """A credential of a merchant. Only `digest` of the secret text is kept; `prefix` is public
-    and lets a person tell keys apart."""
+    and lets a person tell keys apart. `replaced_by` is the key that a rotation made."""
 
     id: UUID
     merchant_id: UUID
@@ -54,6 +54,7 @@ class ApiKey:
     expires_at: datetime | None
     revoked_at: datetime | None
     last_used_at: datetime | None
+    replaced_by: UUID | None = None
 
     def is_active(self, now: datetime) -> bool:
         return self.revoked_at is None and (self.expires_at is None or now < self.expires_at)
@@ -62,17 +63,24 @@ class ApiKey:
         """Revoking twice keeps the first moment."""
         return self if self.revoked_at is not None else replace(self, revoked_at=now)
 
-    def retire(self, now: datetime, overlap: timedelta) -> "ApiKey":
-        """The key that a rotation replaced works on for `overlap`, never longer than it had.
-
-        Raises DomainError `api_key_inactive`: a key that is revoked or expired has no successor.
-        """
+    def refuse_unless_replaceable(self, now: datetime) -> None:
+        """Raises DomainError `api_key_inactive`: a key that is revoked, expired or replaced already
+        has no successor."""
         if not self.is_active(now):
             raise DomainError("api_key_inactive", "The API key is revoked or has expired.")
+        if self.replaced_by is not None:
+            raise DomainError("api_key_inactive", "The API key is replaced already.")
+
+    def retire(self, successor: UUID, now: datetime, overlap: timedelta) -> "ApiKey":
+        """The key that a rotation replaced works on for `overlap`, never longer than it had.
+
+        Raises DomainError `api_key_inactive`.
+        """
+        self.refuse_unless_replaceable(now)
         end = now + overlap
         if self.expires_at is not None and self.expires_at < end:
-            return self
-        return replace(self, expires_at=end)
+            end = self.expires_at
+        return replace(self, expires_at=end, replaced_by=successor)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

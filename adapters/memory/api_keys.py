@@ -56,8 +56,8 @@ class RememberedApiKeys(ApiKeys):
         await self._inner.add(key)
         self.forget(key.prefix)
 
-    async def update(self, key: ApiKey) -> None:
-        await self._inner.update(key)
+    async def revoke(self, key: ApiKey) -> None:
+        await self._inner.revoke(key)
         self.forget(key.prefix)
 
     async def touch(self, key: ApiKey, used_at: datetime) -> None:

@@ -39,8 +39,14 @@ class SqlApiKeys(ApiKeys):
     async def add(self, key: ApiKey) -> None:
         await write(self._database, insert(api_keys).values(api_key_to_row(key)))
 
-    async def update(self, key: ApiKey) -> None:
-        await write(self._database, end_of_key(key))
+    async def revoke(self, key: ApiKey) -> None:
+        revoked_at = literal(key.revoked_at, api_keys.c.revoked_at.type)
+        await write(
+            self._database,
+            update(api_keys)
+            .where(*_is(key))
+            .values(revoked_at=func.coalesce(api_keys.c.revoked_at, revoked_at)),
+        )
 
     async def touch(self, key: ApiKey, used_at: datetime) -> None:
         later = or_(api_keys.c.last_used_at.is_(None), api_keys.c.last_used_at < used_at)
@@ -69,17 +75,12 @@ class SqlApiKeys(ApiKeys):
         return await read(self._database, query)
 
 
-def end_of_key(key: ApiKey) -> Update:
-    """Save when the key ends; an earlier revocation stands."""
+def retirement(key: ApiKey) -> Update:
+    """Save that a rotation replaced the key. Changes no row when somebody was faster."""
     return (
         update(api_keys)
-        .where(*_is(key))
-        .values(
-            expires_at=key.expires_at,
-            revoked_at=func.coalesce(
-                api_keys.c.revoked_at, literal(key.revoked_at, api_keys.c.revoked_at.type)
-            ),
-        )
+        .where(*_is(key), api_keys.c.replaced_by.is_(None), api_keys.c.revoked_at.is_(None))
+        .values(expires_at=key.expires_at, replaced_by=key.replaced_by)
     )
 
 

@@ -44,10 +44,14 @@ class Database:
         if self.is_postgresql:
             self._writer = _postgresql_engine(parsed, limits)
             self._reader = self._writer
+            self._alone = self._reader.execution_options(isolation_level="AUTOCOMMIT")
         else:
             self._writer = _sqlite_engine(parsed, limits, connections=1)
+            event.listen(self._writer.sync_engine, "begin", _begin_immediate)
+            # Nobody begins anything here. To ask for AUTOCOMMIT would cost two more statements
+            # for each, and a caller that is canceled between them its connection.
             self._reader = _sqlite_engine(parsed, limits, connections=_SQLITE_READERS)
-        self._alone = self._reader.execution_options(isolation_level="AUTOCOMMIT")
+            self._alone = self._reader
 
     @contextmanager
     def _cutting_the_silent(self, connection: AsyncConnection) -> Iterator[None]:
@@ -140,7 +144,6 @@ def _sqlite_engine(url: URL, limits: PoolLimits, *, connections: int) -> AsyncEn
         connect_args={"isolation_level": None, "timeout": _SQLITE_BUSY_MILLISECONDS / 1000},
     )
     event.listen(engine.sync_engine, "connect", _prepare_sqlite)
-    event.listen(engine.sync_engine, "begin", _begin_immediate)
     return engine
 
 
@@ -157,8 +160,7 @@ def _prepare_sqlite(connection: Any, _record: object) -> None:
 
 
 def _begin_immediate(connection: Any) -> None:
-    if connection.get_execution_options().get("isolation_level") != "AUTOCOMMIT":
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
+    connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
 def _milliseconds(seconds: float) -> str:

@@ -24,7 +24,12 @@ from adapters.sql.rows import row_to_answer
 from adapters.sql.tables import idempotency_keys
 from adapters.sql.writes import TRIES
 from application.ports.clock import Clock
-from application.ports.faults import KeyInProgress, OutcomeUnknown, StorageUnavailable
+from application.ports.faults import (
+    ChangedMeanwhile,
+    KeyInProgress,
+    OutcomeUnknown,
+    StorageUnavailable,
+)
 from application.ports.idempotency import IdempotencyStore, Record, Standing, StoredAnswer
 
 _PAUSE_SECONDS: Final = 0.02
@@ -130,7 +135,8 @@ class SqlIdempotencyStore(IdempotencyStore):
             for table, row in rows.made:
                 await connection.execute(insert(table).values(row))
             for statement in rows.changed:
-                await connection.execute(statement)
+                if (await connection.execute(statement)).rowcount == 0:
+                    raise ChangedMeanwhile
         return _Written.MADE
 
     async def _was_committed(self, rows: Rows, lock_key: int) -> bool:

@@ -22,7 +22,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import postgresql, sqlite
 
-from adapters.sql.api_keys import end_of_key
+from adapters.sql.api_keys import retirement
 from adapters.sql.rows import (
     answer_to_row,
     api_key_to_row,
@@ -47,7 +47,8 @@ LOCK_KEY: Final = "lock_key"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rows:
-    """What a record is in tables: the claim of the key, what it made, and what it changed."""
+    """What a record is in tables: the claim of the key, what it made, and what it changed. Each
+    change says in its condition what it was made from; one that changes no row came too late."""
 
     claim: Row
     made: Sequence[tuple[Table, Row]]
@@ -63,7 +64,7 @@ def rows_of(record: Record) -> Rows:
                 made.insert(1, (payment_operations, operation_to_row(operation)))
             return Rows(claim=claim, made=made, changed=())
         case ApiKeyChange(issued=issued, retired=retired):
-            changed = () if retired is None else (end_of_key(retired),)
+            changed = () if retired is None else (retirement(retired),)
             return Rows(claim=claim, made=[(api_keys, api_key_to_row(issued))], changed=changed)
         case never:
             assert_never(never)

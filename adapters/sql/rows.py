@@ -179,6 +179,7 @@ def api_key_to_row(key: ApiKey) -> dict[str, Any]:
         "expires_at": key.expires_at,
         "revoked_at": key.revoked_at,
         "last_used_at": key.last_used_at,
+        "replaced_by": key.replaced_by,
     }
 
 
@@ -194,6 +195,7 @@ def row_to_api_key(row: Row) -> ApiKey:
         expires_at=row["expires_at"],
         revoked_at=row["revoked_at"],
         last_used_at=row["last_used_at"],
+        replaced_by=row["replaced_by"],
     )
 
 

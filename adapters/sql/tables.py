@@ -62,6 +62,7 @@ api_keys = Table(
     Column("expires_at", Moment),
     Column("revoked_at", Moment),
     Column("last_used_at", Moment),
+    Column("replaced_by", Uuid),
     PrimaryKeyConstraint("id", "merchant_id"),
     UniqueConstraint("merchant_id", "digest"),
     ForeignKeyConstraint(["merchant_id"], ["merchants.id"]),

@@ -30,9 +30,8 @@ class ApiKeys(Protocol):
     async def add(self, key: ApiKey) -> None: ...
 
     @abstractmethod
-    async def update(self, key: ApiKey) -> None:
-        """Save when the key ends (`expires_at`, `revoked_at`). Never brings a revoked key back:
-        the earlier revocation stands."""
+    async def revoke(self, key: ApiKey) -> None:
+        """Save the key's `revoked_at`. An earlier revocation stands."""
 
     @abstractmethod
     async def touch(self, key: ApiKey, used_at: datetime) -> None:

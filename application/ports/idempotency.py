@@ -58,10 +58,10 @@ class IdempotencyStore(Protocol):
 
         However many callers race with one key, in however many processes, exactly one of them
         is `fresh`, and all get the same answer. When it returns fresh, everything in the record
-        survives a crash; when it raises StorageUnavailable or KeyInProgress, nothing of it was
-        saved. A connection that broke at the commit is followed up before this returns.
+        survives a crash; when it raises anything but OutcomeUnknown, nothing of it was saved. A
+        connection that broke at the commit is followed up before this returns.
 
-        Raises KeyInProgress, StorageUnavailable, OutcomeUnknown.
+        Raises ChangedMeanwhile, KeyInProgress, StorageUnavailable, OutcomeUnknown.
         """
 
     @abstractmethod

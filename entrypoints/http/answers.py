@@ -23,7 +23,7 @@ def json_response(document: object, headers: Mapping[str, str] | None = None) ->
 
 
 def once_response(answer: Answer, *, etag: str | None = None) -> Response:
-    """201 for the first, 200 with the same bytes for every repeat."""
+    """The first answer's own status, 200 with the same bytes for every repeat."""
     headers = {
         "Location": answer.location,
         "Idempotent-Replayed": "true" if answer.replayed else "false",
@@ -32,7 +32,7 @@ def once_response(answer: Answer, *, etag: str | None = None) -> Response:
         headers["ETag"] = etag
     return Response(
         answer.body,
-        status_code=200 if answer.replayed else 201,
+        status_code=200 if answer.replayed else answer.status,
         media_type=JSON,
         headers=headers,
     )

@@ -288,6 +288,7 @@ class ApiKeyOut(_Out):
     expires_at: datetime | None
     revoked_at: datetime | None
     last_used_at: datetime | None = Field(description="To within a minute.")
+    replaced_by: UUID | None = Field(description="The key that a rotation made of it.")
 
 
 class NewApiKeyOut(ApiKeyOut):

@@ -34,7 +34,7 @@ async def test_two_merchants_may_have_one_name(create: CreateMerchant) -> None:
 async def test_a_name_nobody_can_read_is_refused(create: CreateMerchant, name: str) -> None:
     with pytest.raises(DomainError) as refusal:
         await create(name)
-    assert (refusal.value.code, refusal.value.field) == ("merchant_name_invalid", "name")
+    assert (refusal.value.code, refusal.value.field) == ("name_invalid", "name")
 
 
 async def test_there_is_a_first_merchant_only_once(create: CreateMerchant) -> None:

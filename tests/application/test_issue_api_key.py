@@ -46,6 +46,7 @@ async def test_the_new_key_works_with_the_scopes_that_were_asked_for(
         "expires_at",
         "revoked_at",
         "last_used_at",
+        "replaced_by",
         "api_key",
     }
     assert (document["name"], document["scopes"]) == ("till", ["orders:read"])
@@ -77,6 +78,15 @@ async def test_an_expiry_that_is_not_in_the_future_is_refused(
     with pytest.raises(DomainError) as refusal:
         await issue(a_command(world, ApiKeyRequest(name=None, scopes=READ, expires_at=ended)))
     assert (refusal.value.code, refusal.value.field) == ("expiry_in_the_past", "expires_at")
+
+
+@pytest.mark.parametrize("name", ["", "  ", "x" * 101, "a\nb", "a\0b"])
+async def test_a_name_nobody_can_read_is_refused(
+    world: World, issue: IssueApiKey, name: str
+) -> None:
+    with pytest.raises(DomainError) as refusal:
+        await issue(a_command(world, ApiKeyRequest(name=name, scopes=READ)))
+    assert (refusal.value.code, refusal.value.field) == ("name_invalid", "name")
 
 
 async def test_a_repeat_after_the_keys_own_expiry_still_shows_it(

@@ -1,5 +1,6 @@
 """Replacing an API key."""
 
+import asyncio
 import json
 from dataclasses import replace
 from datetime import timedelta
@@ -83,8 +84,9 @@ async def test_a_key_that_ends_before_the_overlap_does_is_not_prolonged(
 ) -> None:
     old = a_new_key(world.merchant_id, expires_at=NOW + timedelta(minutes=1)).key
     await world.api_keys.add(old)
-    await rotate(a_command(world, old.id))
-    assert await world.api_keys.get(world.merchant_id, old.id) == old
+    successor = UUID(json.loads((await rotate(a_command(world, old.id))).body)["id"])
+    kept = await world.api_keys.get(world.merchant_id, old.id)
+    assert kept == replace(old, replaced_by=successor)
 
 
 async def test_a_repeat_shows_the_same_successor(world: World, rotate: RotateApiKey) -> None:
@@ -92,6 +94,31 @@ async def test_a_repeat_shows_the_same_successor(world: World, rotate: RotateApi
     # By now the old key has expired, so that rotating it anew would be refused.
     assert await rotate(a_command(world, overlap=timedelta(0))) == replace(first, replayed=True)
     assert len((await world.api_keys.page(world.merchant_id, None, 9)).items) == 2
+
+
+async def test_of_many_rotations_at_once_one_makes_a_successor(
+    world: World, rotate: RotateApiKey
+) -> None:
+    """The others see what it left, although each had read the key before."""
+    commands = [
+        a_command(world, key=f"key {number}", overlap=timedelta(hours=number))
+        for number in range(9)
+    ]
+    outcomes = await asyncio.gather(
+        *(rotate(command) for command in commands), return_exceptions=True
+    )
+    refusals = [each for each in outcomes if isinstance(each, BaseException)]
+    assert len(refusals) == len(commands) - 1
+    assert {each.code for each in refusals if isinstance(each, DomainError)} == {"api_key_inactive"}
+    assert len((await world.api_keys.page(world.merchant_id, None, 9)).items) == 2
+
+
+async def test_a_weaker_key_does_not_see_the_secret_of_a_repeat(
+    world: World, rotate: RotateApiKey
+) -> None:
+    await rotate(a_command(world))
+    with pytest.raises(ScopeMissing):
+        await rotate(a_command(world, scopes=frozenset({Scope.KEYS_MANAGE})))
 
 
 async def test_a_revoked_key_cannot_be_rotated(world: World, rotate: RotateApiKey) -> None:

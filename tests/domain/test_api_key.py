@@ -12,6 +12,7 @@ from tests.examples import a_new_key, api_keys, ids, moments
 from tests.fakes import NOW
 
 MERCHANT = ids.new()
+SUCCESSOR = ids.new()
 overlaps = st.timedeltas(timedelta(0), timedelta(days=30))
 # Far enough from the calendar's end that an overlap can be added.
 nows = moments.filter(lambda moment: moment.year < 9999)
@@ -42,7 +43,8 @@ def test_a_retired_key_works_for_the_overlap_and_never_longer_than_before(
     key: ApiKey, now: datetime, overlap: timedelta
 ) -> None:
     assume(key.is_active(now))
-    retired = key.retire(now, overlap)
+    retired = key.retire(SUCCESSOR, now, overlap)
+    assert retired.replaced_by == SUCCESSOR
     assert retired.expires_at is not None
     assert retired.expires_at == min(now + overlap, key.expires_at or now + overlap)
     assert retired.is_active(now) == (overlap > timedelta(0))
@@ -54,5 +56,16 @@ def test_a_key_that_has_ended_has_no_successor(
 ) -> None:
     assume(not key.is_active(now))
     with pytest.raises(DomainError) as refusal:
-        key.retire(now, overlap)
+        key.retire(SUCCESSOR, now, overlap)
+    assert refusal.value.code == "api_key_inactive"
+
+
+@given(api_keys(MERCHANT), nows, overlaps)
+def test_a_key_that_was_replaced_has_no_second_successor(
+    key: ApiKey, now: datetime, overlap: timedelta
+) -> None:
+    assume(key.is_active(now))
+    retired = key.retire(SUCCESSOR, now, overlap)
+    with pytest.raises(DomainError) as refusal:
+        retired.retire(SUCCESSOR, now, overlap)
     assert refusal.value.code == "api_key_inactive"

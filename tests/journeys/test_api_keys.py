@@ -42,6 +42,7 @@ async def test_a_new_key_works_at_once_and_says_what_it_is(api: Api) -> None:
         "expires_at": None,
         "revoked_at": None,
         "last_used_at": None,
+        "replaced_by": None,
         "api_key": made["api_key"],
     }
     assert (await Api(api.client, made["api_key"]).get("/v1/orders")).status_code == 200

@@ -117,6 +117,7 @@ def upgrade() -> None:
         sa.Column("expires_at", Moment, nullable=True),
         sa.Column("revoked_at", Moment, nullable=True),
         sa.Column("last_used_at", Moment, nullable=True),
+        sa.Column("replaced_by", sa.Uuid(), nullable=True),
         sa.ForeignKeyConstraint(["merchant_id"], ["merchants.id"], name="fk_api_keys_merchant_id"),
         sa.PrimaryKeyConstraint("id", "merchant_id", name="pk_api_keys"),
         sa.UniqueConstraint("merchant_id", "digest", name="uq_api_keys_merchant_id_digest"),
