@@ -97,7 +97,7 @@ def migrate_command(as_json: AsJson = False) -> None:
         migrated: bool = await container.migrate()
         return migrated
 
-    migrated = _run(run)
+    migrated = _run(run, migrated=False)
     text = "The database was migrated." if migrated else "The database is up to date."
     _show({"migrated": migrated}, text, as_json)
 
@@ -213,14 +213,18 @@ def _settings() -> Settings:
 
 
 def _run(
-    work: Callable[[Container], Awaitable[Result]], settings: Settings | None = None
+    work: Callable[[Container], Awaitable[Result]],
+    settings: Settings | None = None,
+    *,
+    migrated: bool = True,
 ) -> Result:
-    """Do `work` with a container of its own. The embedded database is migrated on the way."""
+    """Do `work` with a container of its own, on a database that is migrated on the way if it is
+    the embedded one."""
 
     async def run() -> Result:
         container = Container(settings=settings or _settings())
         try:
-            if container.settings().is_embedded:
+            if migrated and container.settings().is_embedded:
                 await container.migrate()
             return await work(container)
         finally:

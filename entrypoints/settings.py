@@ -199,6 +199,8 @@ def _check_database_url(url: str) -> None:
         case "sqlite+aiosqlite":
             if parsed.database in (None, "", ":memory:"):
                 raise _wrong("must name a file: what is in memory is lost")
+            if not Path(str(parsed.database)).parent.is_dir():
+                raise _wrong("names a file in a directory that is not there")
         case _:
             raise _wrong("must begin with postgresql+asyncpg:// or sqlite+aiosqlite:///")
 
