@@ -4,6 +4,7 @@ Its standard input is a pipe whose other end only the test run holds: "+123" put
 leash, "-123" takes it off. At the end of the run, even if that was a kill, what is left is killed.
 """
 
+import atexit
 import contextlib
 import os
 import signal
@@ -32,12 +33,15 @@ def _tell(line: str) -> None:
 
 @cache
 def _keeper() -> subprocess.Popen[bytes]:
-    return subprocess.Popen(
+    keeper = subprocess.Popen(
         [sys.executable, "-m", "tests.journeys.leash"],
         cwd=_CHECKOUT,
         stdin=subprocess.PIPE,
         start_new_session=True,
     )
+    # Closes the pipe and waits.
+    atexit.register(keeper.communicate)
+    return keeper
 
 
 def _keep() -> None:

@@ -1,0 +1,250 @@
+"""The document that partners generate clients from."""
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from fastapi import FastAPI
+
+from entrypoints.http.problems import KINDS, MEDIA_TYPE
+
+OPERATIONS = {
+    "place_order": "post /v1/orders",
+    "get_order": "get /v1/orders/{order_id}",
+    "list_orders": "get /v1/orders",
+    "list_customer_orders": "get /v1/customers/{customer_id}/orders",
+    "get_idempotency_key": "get /v1/idempotency-keys/{key}",
+    "issue_api_key": "post /v1/api-keys",
+    "list_api_keys": "get /v1/api-keys",
+    "revoke_api_key": "delete /v1/api-keys/{key_id}",
+    "rotate_api_key": "post /v1/api-keys/{key_id}/rotate",
+    "get_health": "get /health",
+    "get_ready": "get /ready",
+}
+"""Generated clients name their functions by these: they never change."""
+SCOPES = {
+    "place_order": "orders:write",
+    "get_order": "orders:read",
+    "list_orders": "orders:read",
+    "list_customer_orders": "orders:read",
+    "get_idempotency_key": "orders:read",
+    "issue_api_key": "keys:manage",
+    "list_api_keys": "keys:manage",
+    "revoke_api_key": "keys:manage",
+    "rotate_api_key": "keys:manage",
+}
+TYPES = {"object", "array", "string", "integer", "number", "boolean", "null"}
+EVERYWHERE = {"400", "401", "403", "408", "413", "414", "431", "500", "503"}
+
+
+@pytest.fixture(scope="module")
+def document(app: FastAPI) -> dict[str, Any]:
+    # As it is served: JSON, with nothing in it that is not.
+    found: dict[str, Any] = json.loads(json.dumps(app.openapi(), allow_nan=False))
+    return found
+
+
+@pytest.fixture(scope="module")
+def operations(document: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """By operation id."""
+    return {
+        operation["operationId"]: operation
+        for path in document["paths"].values()
+        for operation in path.values()
+    }
+
+
+def _nodes(node: Any) -> Iterator[dict[str, Any]]:
+    """Every object in the document."""
+    if isinstance(node, dict):
+        yield node
+        for child in node.values():
+            yield from _nodes(child)
+    elif isinstance(node, list):
+        for child in node:
+            yield from _nodes(child)
+
+
+def _schemas(document: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Every schema, with those inside it."""
+    whole = [*document["components"]["schemas"].values()]
+    whole += [node["schema"] for node in _nodes(document["paths"]) if "schema" in node]
+    for schema in whole:
+        yield from _with_inner(schema)
+
+
+def _with_inner(schema: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    yield schema
+    inner = [*schema.get("properties", {}).values(), *schema.get("anyOf", [])]
+    inner += [
+        schema[name]
+        for name in ("items", "additionalProperties")
+        if isinstance(schema.get(name), dict)
+    ]
+    for each in inner:
+        yield from _with_inner(each)
+
+
+def test_the_document_is_openapi_3_1_with_all_it_needs(document: dict[str, Any]) -> None:
+    assert re.fullmatch(r"3\.1\.\d+", document["openapi"])
+    assert document["info"]["title"] == "Harbor Payments"
+    assert document["info"]["version"]
+    assert document["servers"] == [{"url": "/", "description": "This server."}]
+    scheme = document["components"]["securitySchemes"]["ApiKey"]
+    assert (scheme["type"], scheme["scheme"]) == ("http", "bearer")
+    assert set(document) <= {
+        *("openapi", "info", "servers", "paths", "components", "tags", "security", "webhooks"),
+        "externalDocs",
+    }
+
+
+def test_the_operations_and_their_names_are_these(document: dict[str, Any]) -> None:
+    found = {
+        operation["operationId"]: f"{method} {path}"
+        for path, methods in document["paths"].items()
+        for method, operation in methods.items()
+    }
+    assert found == OPERATIONS
+
+
+def test_every_reference_leads_somewhere(document: dict[str, Any]) -> None:
+    references = {node["$ref"] for node in _nodes(document) if isinstance(node.get("$ref"), str)}
+    assert references
+    for reference in references:
+        place: Any = document
+        for part in reference.removeprefix("#/").split("/"):
+            place = place[part]
+
+
+def test_every_schema_is_used(document: dict[str, Any]) -> None:
+    text = json.dumps(document)
+    for name in document["components"]["schemas"]:
+        assert f'"#/components/schemas/{name}"' in text, name
+
+
+def test_every_schema_says_what_it_is(document: dict[str, Any]) -> None:
+    for schema in _schemas(document):
+        assert schema.keys() & {"type", "$ref", "anyOf", "enum", "const"}, schema
+        assert schema.get("type", "null") in TYPES
+        assert set(schema.get("required", ())) <= set(schema.get("properties", ()))
+        assert "nullable" not in schema
+        assert "example" not in schema
+        if "pattern" in schema:
+            re.compile(schema["pattern"])
+        if "enum" in schema:
+            assert len(set(schema["enum"])) == len(schema["enum"])
+
+
+def test_every_path_declares_its_parameters_once(document: dict[str, Any]) -> None:
+    for path, methods in document["paths"].items():
+        wanted = set(re.findall(r"{(\w+)}", path))
+        for operation in methods.values():
+            parameters = operation.get("parameters", [])
+            names = [(each["in"], each["name"]) for each in parameters]
+            assert len(set(names)) == len(names)
+            assert {name for place, name in names if place == "path"} == wanted
+            assert all(each["required"] for each in parameters if each["in"] == "path")
+
+
+def test_every_operation_is_described_and_grouped(operations: dict[str, dict[str, Any]]) -> None:
+    for name, operation in operations.items():
+        assert operation["summary"], name
+        assert operation["description"], name
+        assert operation["tags"], name
+        for response in operation["responses"].values():
+            assert response["description"], name
+
+
+def test_every_operation_names_the_scope_it_wants(operations: dict[str, dict[str, Any]]) -> None:
+    for name, operation in operations.items():
+        wanted = [{"ApiKey": [SCOPES[name]]}] if name in SCOPES else None
+        found = operation.get("security")
+        assert (found is None) == (wanted is None), name
+        if found is not None:
+            assert [set(each) for each in found] == [{"ApiKey"}], name
+
+
+def test_every_operation_has_its_problem_responses(operations: dict[str, dict[str, Any]]) -> None:
+    for name, operation in operations.items():
+        statuses = {status for status in operation["responses"] if status >= "4"}
+        if name not in SCOPES:
+            continue
+        assert statuses >= EVERYWHERE, name
+        if OPERATIONS[name].startswith("post"):
+            assert statuses >= {"409", "415", "422"}, name
+        if name.startswith("list_"):
+            assert "422" in statuses, name
+        if name in ("get_order", "revoke_api_key", "rotate_api_key"):
+            assert "404" in statuses, name
+    assert "503" in operations["get_ready"]["responses"]
+
+
+def test_every_refusal_is_a_problem(operations: dict[str, dict[str, Any]]) -> None:
+    for operation in operations.values():
+        for status, response in operation["responses"].items():
+            if status < "4":
+                assert MEDIA_TYPE not in response.get("content", {})
+                continue
+            schema = {"schema": {"$ref": "#/components/schemas/Problem"}}
+            assert response["content"] == {MEDIA_TYPE: schema}
+            codes = set(re.findall(r"`(\w+)`", response["description"]))
+            assert codes
+            assert {KINDS[code].status for code in codes} == {int(status)}
+            retried = any(KINDS[code].retry_after for code in codes)
+            assert ("Retry-After" in response["headers"]) == retried
+
+
+def test_placing_an_order_names_every_way_in_which_it_is_refused(
+    operations: dict[str, dict[str, Any]],
+) -> None:
+    responses = operations["place_order"]["responses"].values()
+    text = " ".join(response["description"] for response in responses)
+    assert set(re.findall(r"`(\w+)`", text)) == {
+        *("malformed_request", "idempotency_key_missing", "idempotency_key_invalid"),
+        *("api_key_missing", "api_key_invalid", "scope_missing", "request_timeout"),
+        *("idempotency_in_progress", "idempotency_key_expired", "idempotency_key_reused"),
+        *("body_too_large", "uri_too_long", "headers_too_large", "unsupported_media_type"),
+        *("validation_failed", "payment_method_unknown"),
+        *("internal_error", "unavailable", "outcome_unknown"),
+    }
+
+
+def test_the_problem_has_every_code(document: dict[str, Any]) -> None:
+    problem = document["components"]["schemas"]["Problem"]
+    assert problem["properties"]["code"]["enum"] == sorted(KINDS)
+    assert set(problem["required"]) == {
+        *("type", "title", "status", "detail", "instance", "code", "request_id"),
+    }
+
+
+def test_what_makes_something_wants_an_idempotency_key(
+    operations: dict[str, dict[str, Any]],
+) -> None:
+    for name, operation in operations.items():
+        keyed = [each for each in operation.get("parameters", ()) if each["in"] == "header"]
+        if OPERATIONS[name].startswith("post"):
+            (header,) = keyed
+            assert (header["name"], header["required"]) == ("Idempotency-Key", True)
+            first, again = operation["responses"]["201"], operation["responses"]["200"]
+            assert first["content"] == again["content"]
+            assert {"Location", "Idempotent-Replayed"} <= set(first["headers"])
+        else:
+            assert keyed == []
+
+
+def test_nothing_internal_and_nothing_of_the_framework_is_in_it(document: dict[str, Any]) -> None:
+    text = json.dumps(document)
+    for word in ("risk_score", "risk", "HTTPValidationError", "ValidationError", "digest", "fence"):
+        assert word not in text
+
+
+def test_properties_have_no_titles(document: dict[str, Any]) -> None:
+    for schema in _schemas(document):
+        assert not isinstance(schema.get("title"), str)
+
+
+def test_the_document_is_the_same_each_time(app: FastAPI, document: dict[str, Any]) -> None:
+    app.openapi_schema = None
+    assert json.loads(json.dumps(app.openapi())) == document
