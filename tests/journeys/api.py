@@ -65,11 +65,14 @@ class Api:
         return document
 
     async def walk(self, path: str, limit: int = 100) -> list[dict[str, Any]]:
-        """Every item of a list, page by page through the Link header."""
+        """Every item of a list, page by page through the Link header. Fails in a circle."""
         items: list[dict[str, Any]] = []
+        visited: set[str] = set()
         joint = "&" if "?" in path else "?"
         following: str | None = f"{path}{joint}limit={limit}"
         while following is not None:
+            assert following not in visited
+            visited.add(following)
             answer = await self.get(following)
             assert answer.status_code == 200, answer.text
             page = answer.json()
