@@ -24,13 +24,18 @@ class CreateMerchant:
 
     async def __call__(self, name: str) -> CreatedMerchant:
         """Raises DomainError `name_invalid`, StorageUnavailable."""
+        created = self._create(name)
+        await self._merchants.add(created.merchant, created.first_key.key)
+        return created
+
+    async def first(self, name: str) -> CreatedMerchant | None:
+        """The same if there is no merchant yet; None otherwise."""
+        created = self._create(name)
+        was_first = await self._merchants.add_first(created.merchant, created.first_key.key)
+        return created if was_first else None
+
+    def _create(self, name: str) -> CreatedMerchant:
         now = self._clock.now()
         merchant = Merchant(id=self._ids.new(), name=checked_name(name), created_at=now)
         request = ApiKeyRequest(name="first key", scopes=ALL_SCOPES)
-        first_key = self._mint(merchant.id, request, now)
-        await self._merchants.add(merchant, first_key.key)
-        return CreatedMerchant(merchant=merchant, first_key=first_key)
-
-    async def is_first(self) -> bool:
-        """Whether there is no merchant yet. Raises StorageUnavailable."""
-        return await self._merchants.is_empty()
+        return CreatedMerchant(merchant=merchant, first_key=self._mint(merchant.id, request, now))

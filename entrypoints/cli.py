@@ -117,8 +117,8 @@ def openapi_command() -> None:
 
 @app.command("doctor")
 def doctor_command(as_json: AsJson = False) -> None:
-    """Check settings, database, migrations, durability, clock, gateway and Redis. Exits 1 when
-    the service could not work."""
+    """Check settings, database, migrations, gateway, durability, clock and Redis. FAIL keeps the
+    service from working and exits 1; WARN does not."""
     settings = _settings()
 
     async def run(container: Container) -> tuple[Finding, ...]:
@@ -135,12 +135,7 @@ def doctor_command(as_json: AsJson = False) -> None:
             for each in findings
         ],
     }
-    lines = [f"{'ok  ' if each.problem is None else 'FAIL'} {each.name}" for each in findings]
-    texts = [
-        line if each.problem is None else f"{line}: {each.problem}"
-        for line, each in zip(lines, findings, strict=True)
-    ]
-    _show(document, "\n".join(texts), as_json)
+    _show(document, "\n".join(_finding_line(each) for each in findings), as_json)
     raise typer.Exit(0 if ready else FAILED)
 
 
@@ -238,11 +233,17 @@ def _moment(text: str | None) -> datetime | None:
         return None
     try:
         moment = datetime.fromisoformat(text)
-    except ValueError:
+        if moment.tzinfo is None:
+            raise typer.BadParameter("--expires-at needs an offset, such as Z")
+        return moment.astimezone(UTC)
+    except (ValueError, OverflowError):
         raise typer.BadParameter("--expires-at is not an RFC 3339 date-time") from None
-    if moment.tzinfo is None:
-        raise typer.BadParameter("--expires-at needs an offset, such as Z")
-    return moment.astimezone(UTC)
+
+
+def _finding_line(finding: Finding) -> str:
+    if finding.problem is None:
+        return f"ok    {finding.name}"
+    return f"{'FAIL' if finding.required else 'WARN'}  {finding.name}: {finding.problem}"
 
 
 def _key_line(key: ApiKey) -> str:

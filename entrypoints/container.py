@@ -9,7 +9,7 @@ from dependency_injector.providers import Callable, Dependency, List, Provider, 
 
 from adapters.memory.api_keys import RememberedApiKeys
 from adapters.memory.idempotency import SingleFlightIdempotency
-from adapters.simulated.gateway import SimulatedGateway
+from adapters.simulated.gateway import SimulatedGateway, SimulatedGatewayProbe
 from adapters.sql.api_keys import SqlApiKeys
 from adapters.sql.database import Database, PoolLimits
 from adapters.sql.idempotency import SqlIdempotencyStore
@@ -150,6 +150,9 @@ class Container(DeclarativeContainer):
 
     # Whether it can.
     database_probe: Provider[ReadinessProbe] = Singleton(DatabaseProbe, database)
+    gateway_probe: Provider[ReadinessProbe] = Selector(
+        settings.provided.gateway, simulated=Singleton(SimulatedGatewayProbe)
+    )
     redis_probes = Selector(
         settings.provided.replay_cache, redis=List(redis.provided.probe), none=List()
     )
@@ -162,6 +165,7 @@ class Container(DeclarativeContainer):
             lambda *groups: [probe for group in groups for probe in group],
             List(
                 database_probe,
+                gateway_probe,
                 Singleton(DurabilityProbe, database),
                 Singleton(ClockProbe, database, clock),
             ),
@@ -177,6 +181,7 @@ async def shut_down(container: Container) -> None:
     try:
         async with asyncio.timeout(container.settings().shutdown_seconds * _FOR_RECORDINGS):
             await container.single_flight().drain()
+            await container.api_keys().drain()
     except TimeoutError:
         _log.warning("stopping although the database has not answered everything")
     if container.settings().replay_cache == "redis":

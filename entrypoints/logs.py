@@ -1,18 +1,31 @@
 """Logs on standard error: one JSON object a line, or plain text for a person."""
 
 import logging
+import re
 import sys
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 from pythonjsonlogger.core import RESERVED_ATTRS
 from pythonjsonlogger.json import JsonFormatter
 
 # uvicorn says some lines twice, the second time in colour.
 _NOT_SHOWN: Final = [*RESERVED_ATTRS, "color_message"]
+_DETAIL: Final = re.compile(r"^DETAIL:.*?(?=^\[SQL|^Traceback|^The above|^\S+:|\Z)", re.M | re.S)
 _QUIET: Final = ("sqlalchemy", "asyncio", "aiosqlite", "alembic")
 
 
-class _PersonFormatter(logging.Formatter):
+class _Discreet(logging.Formatter):
+    """Tracebacks without what PostgreSQL adds of a row: its DETAIL shows values."""
+
+    def formatException(self, ei: Any) -> str:  # noqa: N802 - the standard library's name
+        return _DETAIL.sub("DETAIL: (left out)\n", super().formatException(ei))
+
+
+class _JsonFormatter(_Discreet, JsonFormatter):
+    """One JSON object a line."""
+
+
+class _PersonFormatter(_Discreet):
     """The line, then what was said beside it as name=value."""
 
     def format(self, record: logging.LogRecord) -> str:
@@ -34,7 +47,7 @@ def configure_logs(log_format: Literal["json", "console"]) -> None:
 
 
 def _json() -> logging.Formatter:
-    return JsonFormatter(
+    return _JsonFormatter(
         ["levelname", "name", "message"],
         rename_fields={"levelname": "level", "name": "logger"},
         reserved_attrs=_NOT_SHOWN,

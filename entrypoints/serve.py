@@ -113,8 +113,7 @@ async def _prepare_embedded(settings: Settings) -> CreatedMerchant | None:
     container = Container(settings=settings)
     try:
         await container.migrate()
-        create_merchant = container.create_merchant()
-        return await create_merchant("Demo") if await create_merchant.is_first() else None
+        return await container.create_merchant().first("Demo")
     finally:
         await shut_down(container)
 
@@ -122,7 +121,9 @@ async def _prepare_embedded(settings: Settings) -> CreatedMerchant | None:
 def _greet(demo: CreatedMerchant | None, address: str) -> None:
     """Plainly, to standard output: this is for the person who started it."""
     lines = [f"Harbor listens on {address}", f"Docs: {address}/docs"]
-    if demo is not None:
+    if demo is None:
+        lines.append("Lost the API key? `.venv/bin/harbor merchant create NAME` gives a new one.")
+    else:
         lines += [
             "",
             f"A demo merchant was made. Its API key is shown this once: {demo.first_key.text}",

@@ -2,10 +2,13 @@
 
 import difflib
 import os
+import re
 import secrets
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Final, Literal
+from urllib.parse import parse_qs, urlsplit
 
 from dotenv import dotenv_values
 from pydantic import Field, SecretStr, ValidationError, field_validator
@@ -18,6 +21,18 @@ _PREFIX: Final = "HARBOR_"
 _FILE: Final = ".env"
 _SECRET_LENGTH: Final = 32
 _SECRET_DISTINCT: Final = 10
+_WELL_KNOWN: Final = (
+    *("change", "secret", "example", "password", "default", "harbor", "your-", "your_"),
+    *("012345", "123456", "abcdef", "qwerty", "foobar", "placeholder"),
+)
+_DATABASE_PARAMETERS: Final = {
+    "postgresql+asyncpg": (
+        *("host", "passfile", "port", "prepared_statement_cache_size", "ssl"),
+        "target_session_attrs",
+    ),
+    "sqlite+aiosqlite": (),
+}
+_LAST_PORT: Final = 65_535
 _KEPT_IN: Final = "secret_key"
 _TYPO_LIKENESS: Final = 0.9
 _NOT_SETTINGS: Final = ("HARBOR_TEST_",)
@@ -99,8 +114,8 @@ class Settings(BaseSettings):
     @field_validator("redis_url")
     @classmethod
     def _is_a_redis_url(cls, url: str | None) -> str | None:
-        if url is not None and not url.startswith(("redis://", "rediss://", "unix://")):
-            raise _wrong("must begin with redis://, rediss:// or unix://")
+        if url is not None:
+            _check_redis_url(url)
         return url
 
     @field_validator("gateway", mode="before")
@@ -138,11 +153,13 @@ def load_settings() -> Settings:
     In the embedded default the secret is made on first use and kept in the data directory.
     Raises SettingsError.
     """
-    _refuse_typos()
     try:
+        _refuse_typos()
         settings = Settings()
     except ValidationError as error:
         raise SettingsError(_one_line(error)) from None
+    except UnicodeDecodeError:
+        raise SettingsError(f"{_FILE} is not UTF-8 text") from None
     if settings.secret_key is not None:
         return settings
     if not settings.is_embedded:
@@ -152,13 +169,19 @@ def load_settings() -> Settings:
     return settings.model_copy(update={"secret_key": SecretStr(_embedded_secret(settings))})
 
 
+def _is_strong(secret: str) -> bool:
+    """Long, varied, and without the words of examples and the runs of a keyboard."""
+    long = len(secret) >= _SECRET_LENGTH and len(set(secret)) >= _SECRET_DISTINCT
+    return long and not any(word in secret.lower() for word in _WELL_KNOWN)
+
+
 def _embedded_secret(settings: Settings) -> str:
     path = settings.data_dir / _KEPT_IN
     try:
-        settings.data_dir.mkdir(parents=True, exist_ok=True)
+        settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         if not path.exists():
             _create_secret(path)
-        secret = path.read_text().strip()
+        secret = path.read_text(errors="replace").strip()
     except OSError as error:
         raise SettingsError(
             f"{_PREFIX}DATA_DIR cannot be used: {error.strerror or 'no access'}"
@@ -190,19 +213,42 @@ def _create_secret(path: Path) -> None:
 def _check_database_url(url: str) -> None:
     try:
         parsed = make_url(url)
-    except ArgumentError:
+    except (ArgumentError, ValueError):
         raise _wrong("is not a database URL") from None
-    match parsed.drivername:
-        case "postgresql+asyncpg":
-            if "sslmode" in parsed.query:
-                raise _wrong("takes `ssl=require` where other drivers take `sslmode=require`")
-        case "sqlite+aiosqlite":
-            if parsed.database in (None, "", ":memory:"):
-                raise _wrong("must name a file: what is in memory is lost")
-            if not Path(str(parsed.database)).parent.is_dir():
-                raise _wrong("names a file in a directory that is not there")
-        case _:
-            raise _wrong("must begin with postgresql+asyncpg:// or sqlite+aiosqlite:///")
+    if parsed.drivername not in _DATABASE_PARAMETERS:
+        raise _wrong("must begin with postgresql+asyncpg:// or sqlite+aiosqlite:///")
+    if "sslmode" in parsed.query:
+        raise _wrong("takes `ssl=require` where other drivers take `sslmode=require`")
+    _check_parameters(parsed.query, _DATABASE_PARAMETERS[parsed.drivername])
+    _check_port(parsed.port)
+    if parsed.drivername == "sqlite+aiosqlite" and ":memory:" in (parsed.database or ":memory:"):
+        raise _wrong("must name a file: what is in memory is lost")
+    if parsed.drivername == "sqlite+aiosqlite" and not Path(str(parsed.database)).parent.is_dir():
+        raise _wrong("names a file in a directory that is not there")
+
+
+def _check_redis_url(url: str) -> None:
+    try:
+        parsed = urlsplit(url)
+        port = parsed.port
+    except ValueError:
+        raise _wrong("is not a Redis URL") from None
+    if parsed.scheme not in ("redis", "rediss", "unix"):
+        raise _wrong("must begin with redis://, rediss:// or unix://")
+    _check_parameters(parse_qs(parsed.query), ("db",))
+    _check_port(port)
+    if parsed.scheme != "unix" and not re.fullmatch(r"/?\d{0,4}", parsed.path):
+        raise _wrong("must end with the number of the Redis database, such as /0")
+
+
+def _check_parameters(given: Iterable[str], known: Iterable[str]) -> None:
+    if set(given) - set(known):
+        raise _wrong(f"may have only these parameters: {', '.join(known) or 'none'}")
+
+
+def _check_port(port: int | None) -> None:
+    if port is not None and not 0 < port <= _LAST_PORT:
+        raise _wrong(f"has a port outside 1 to {_LAST_PORT}")
 
 
 def _refuse_typos() -> None:

@@ -57,6 +57,8 @@ async def run_worker_process(container: Container) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, worker.stop)
     try:
+        if container.settings().is_embedded:
+            await container.migrate()
         await worker.run()
     finally:
         await shut_down(container)

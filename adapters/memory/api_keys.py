@@ -1,6 +1,7 @@
 """API keys remembered for less than a second, so that a request costs no query for its key."""
 
 import asyncio
+import logging
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -10,6 +11,8 @@ from application.pages import Page, Position
 from application.ports.api_keys import ApiKeys
 from application.ports.clock import Clock
 from domain.merchant import ApiKey
+
+_log = logging.getLogger("harbor.api_keys")
 
 _REMEMBERED_SECONDS: Final = 0.9
 _MOST_REMEMBERED: Final = 10_000
@@ -36,6 +39,7 @@ class RememberedApiKeys(ApiKeys):
         self._clock = clock
         self._questions: dict[str, _Question] = {}
         self._touched: dict[UUID, datetime] = {}
+        self._notes: set[asyncio.Task[None]] = set()
 
     async def with_prefix(self, prefix: str) -> tuple[ApiKey, ...]:
         now = self._clock.monotonic()
@@ -66,7 +70,15 @@ class RememberedApiKeys(ApiKeys):
             return
         _make_room(self._touched)
         self._touched[key.id] = used_at
-        await self._inner.touch(key, used_at)
+        # No request waits for a note that is only for people.
+        note = asyncio.create_task(self._inner.touch(key, used_at))
+        self._notes.add(note)
+        note.add_done_callback(self._put_away)
+
+    async def drain(self) -> None:
+        """Wait until what was to be noted is noted."""
+        if self._notes:
+            await asyncio.wait(self._notes)
 
     def forget(self, prefix: str) -> None:
         self._questions.pop(prefix, None)
@@ -77,6 +89,11 @@ class RememberedApiKeys(ApiKeys):
         self._questions[prefix] = question
         question.answer.add_done_callback(lambda _: self._keep_only_finds(prefix, question))
         return question
+
+    def _put_away(self, note: asyncio.Task[None]) -> None:
+        self._notes.discard(note)
+        if not note.cancelled() and (failure := note.exception()) is not None:
+            _log.warning("the use of an API key was not noted: %s", type(failure).__name__)
 
     def _keep_only_finds(self, prefix: str, question: _Question) -> None:
         answer = question.answer

@@ -4,7 +4,7 @@ import asyncio
 from datetime import datetime
 from uuid import UUID
 
-from application.ports.faults import KeyInProgress, OutcomeUnknown
+from application.ports.faults import KeyInProgress, OutcomeUnknown, StorageUnavailable
 from application.ports.idempotency import IdempotencyStore, Record, Standing, StoredAnswer
 
 
@@ -43,13 +43,17 @@ class SingleFlightIdempotency(IdempotencyStore):
         return flight.result()
 
     async def _follow(self, flight: asyncio.Task[Standing]) -> Standing | None:
-        """What the first got; None when it failed, so that the next one may try."""
+        """What the first got, a fault of the store included; None when it failed for a reason of
+        its own, so that the next one may try."""
         await asyncio.wait({flight}, timeout=self._wait_seconds)
         if not flight.done():
             raise KeyInProgress
-        if flight.cancelled() or flight.exception() is not None:
+        if flight.cancelled():
             return None
-        return Standing(answer=flight.result().answer, fresh=False)
+        failure = flight.exception()
+        if isinstance(failure, StorageUnavailable | OutcomeUnknown | KeyInProgress):
+            raise failure
+        return None if failure else Standing(answer=flight.result().answer, fresh=False)
 
     def _land(self, identity: tuple[UUID, str], flight: asyncio.Task[Standing]) -> None:
         del self._flights[identity]

@@ -2,11 +2,11 @@
 
 import asyncio
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 from redis.asyncio import Redis
-from redis.exceptions import RedisError
+from redis.exceptions import MaxConnectionsError
 
 from adapters.redis.answer_bytes import AnswerBytes
 from adapters.redis.breaker import Breaker
@@ -40,21 +40,24 @@ class RedisReplayCache(IdempotencyStore):
         self._bytes = AnswerBytes(secret)
         self._breaker = Breaker(clock)
         self._kept_seconds = kept_seconds
-        self._writes: set[asyncio.Task[None]] = set()
+        self._writes: dict[bytes, asyncio.Task[None]] = {}
 
     async def recall(self, merchant_id: UUID, key: str) -> StoredAnswer | None:
         if not self._breaker.allows():
             return None
         try:
             async with asyncio.timeout(_BUDGET_SECONDS):
-                packed = await self._client.get(self._bytes.cache_key(merchant_id, key))
-        except (RedisError, OSError, TimeoutError):
+                packed: Any = await self._client.get(self._bytes.cache_key(merchant_id, key))
+            answer = self._bytes.unpack(bytes(packed), merchant_id, key) if packed else None
+        except MaxConnectionsError:
+            # We are busy, not Redis.
+            return None
+        except Exception:
+            # Whatever Redis says or holds, nonsense included, is at the worst a miss.
             self._breaker.failed()
             return None
         self._breaker.succeeded()
-        if not isinstance(packed, bytes):
-            return None
-        return self._bytes.unpack(packed, merchant_id, key)
+        return answer
 
     async def record(self, record: Record) -> Standing:
         standing = await self._inner.record(record)
@@ -73,31 +76,32 @@ class RedisReplayCache(IdempotencyStore):
     async def drain(self) -> None:
         """Wait for the writes that are under way; each has a small time budget."""
         if self._writes:
-            await asyncio.wait(self._writes)
+            await asyncio.wait(self._writes.values())
 
     def _remember(self, answer: StoredAnswer) -> None:
         """Called only after the commit was acknowledged. Nobody waits for it; when Redis is slow
         the excess is dropped."""
         if answer.sealed or answer.body is None:
             return
-        if len(self._writes) >= _MOST_PENDING_WRITES or not self._breaker.allows():
+        name = self._bytes.cache_key(answer.merchant_id, answer.key)
+        if name in self._writes or len(self._writes) >= _MOST_PENDING_WRITES:
             return
-        write = asyncio.create_task(self._write(answer))
-        self._writes.add(write)
-        write.add_done_callback(self._writes.discard)
+        if self._breaker.allows():
+            write = asyncio.create_task(self._write(name, answer))
+            self._writes[name] = write
+            write.add_done_callback(lambda _: self._writes.pop(name))
 
-    async def _write(self, answer: StoredAnswer) -> None:
+    async def _write(self, name: bytes, answer: StoredAnswer) -> None:
         left = (answer.expires_at - self._clock.now()).total_seconds()
         if left < 1:
             return
         try:
             async with asyncio.timeout(_BUDGET_SECONDS):
-                await self._client.set(
-                    self._bytes.cache_key(answer.merchant_id, answer.key),
-                    self._bytes.pack(answer),
-                    ex=min(self._kept_seconds, int(left)),
-                )
-        except (RedisError, OSError, TimeoutError):
+                expiry = min(self._kept_seconds, int(left))
+                await self._client.set(name, self._bytes.pack(answer), ex=expiry)
+        except MaxConnectionsError:
+            return
+        except Exception:
             self._breaker.failed()
         else:
             self._breaker.succeeded()

@@ -3,6 +3,7 @@
 from typing import Final
 
 from application.ports.gateway import PaymentGateway
+from application.ports.readiness import Finding, ReadinessProbe
 
 PAYMENT_METHODS: Final = frozenset(
     {
@@ -21,3 +22,10 @@ PAYMENT_METHODS: Final = frozenset(
 class SimulatedGateway(PaymentGateway):
     def accepts(self, payment_method: str | None) -> bool:
         return payment_method is None or payment_method in PAYMENT_METHODS
+
+
+class SimulatedGatewayProbe(ReadinessProbe):
+    """It runs in this process, so that it is there whenever the process is."""
+
+    async def examine(self) -> Finding:
+        return Finding(name="gateway", problem=None, required=False)

@@ -58,6 +58,9 @@ class SqlApiKeys(ApiKeys):
     def forget(self, prefix: str) -> None:
         """Nothing is remembered here."""
 
+    async def drain(self) -> None:
+        """Nothing is pending here."""
+
     async def _select(
         self, *conditions: ColumnElement[bool], limit: int | None = None
     ) -> tuple[ApiKey, ...]:

@@ -17,11 +17,13 @@ _MIGRATION_LOCK: Final = 0x4841_5242_4F52
 
 
 async def migrate(database: Database) -> bool:
-    """Run the migrations that are missing, all in one transaction; False when there were none.
+    """Run the migrations that are missing, all in one transaction; False when there were none,
+    also because the database is that of a newer version.
 
     Several processes may call it at once: they take turns. Raises StorageUnavailable.
     """
-    if await schema_revision(database) == SCHEMA_REVISION:
+    revision = await schema_revision(database)
+    if revision is not None and revision >= SCHEMA_REVISION:
         return False
     try:
         async with database.transaction(patient=True) as connection:

@@ -35,7 +35,9 @@ class DatabaseProbe(ReadinessProbe):
             return "The database cannot be reached: check HARBOR_DATABASE_URL and the server."
         if revision is None:
             return "The database has no tables yet: run `harbor migrate`."
-        if revision != SCHEMA_REVISION:
+        # A newer one is that of a version that is being rolled out: migrations only go forwards
+        # in ways that the version before can live with.
+        if revision < SCHEMA_REVISION:
             return f"The database is at {revision}, not {SCHEMA_REVISION}: run `harbor migrate`."
         return None
 

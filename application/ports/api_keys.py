@@ -35,8 +35,12 @@ class ApiKeys(Protocol):
 
     @abstractmethod
     async def touch(self, key: ApiKey, used_at: datetime) -> None:
-        """Remember that the key was used."""
+        """Remember that the key was used; `drain` waits until it is saved."""
 
     @abstractmethod
     def forget(self, prefix: str) -> None:
         """Drop whatever is remembered of the keys with this prefix: it has changed."""
+
+    @abstractmethod
+    async def drain(self) -> None:
+        """Wait until everything noted so far is saved, or has failed."""

@@ -17,5 +17,6 @@ class Merchants(Protocol):
         """Raises StorageUnavailable."""
 
     @abstractmethod
-    async def is_empty(self) -> bool:
-        """Whether no merchant was ever added. Raises StorageUnavailable."""
+    async def add_first(self, merchant: Merchant, first_key: ApiKey) -> bool:
+        """Add both if there is no merchant yet; whether they were. However many callers race,
+        in however many processes, at most one of them adds. Raises StorageUnavailable."""

@@ -15,6 +15,7 @@ from entrypoints.http import api_keys, health, idempotency_keys, orders
 from entrypoints.http.cursor import Cursors
 from entrypoints.http.documented import describe, operation_id
 from entrypoints.http.error_handlers import add_error_handlers
+from entrypoints.http.head import HeadAsGet
 from entrypoints.http.limits import Limits
 from entrypoints.http.observe import Observe
 from entrypoints.settings import Settings
@@ -55,6 +56,7 @@ def _middleware(container: Container, settings: Settings) -> list[Middleware]:
     """From the outside in."""
     layers = [
         Middleware(Observe, ids=container.ids()),
+        Middleware(HeadAsGet),
         Middleware(Limits, body_seconds=settings.body_seconds),
     ]
     if settings.cors_origins:

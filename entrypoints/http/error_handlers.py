@@ -43,7 +43,7 @@ _OUR_CODES: Final = frozenset(
 _BY_STATUS: Final = {
     kind.status: code for code, kind in KINDS.items() if code in ("not_found", "method_not_allowed")
 }
-_METHODS: Final = ("GET", "HEAD", "POST", "PATCH", "DELETE")
+_METHODS: Final = ("GET", "POST", "PATCH", "DELETE")
 _BUSY: Final = "The first request with this Idempotency-Key is still running. Try again shortly."
 _UNKNOWN: Final = (
     "It is not known yet whether the request was carried out. Retry with the same key: it will"
@@ -117,13 +117,14 @@ async def _framework(request: Request, error: Exception) -> Response:
 def _allowed(request: Request) -> list[str]:
     """Every method the address takes; Starlette names only those of the first route there."""
     routes = request.app.router.routes
-    return [
+    allowed = [
         method
         for method in _METHODS
         if any(
             route.matches({**request.scope, "method": method})[0] is Match.FULL for route in routes
         )
     ]
+    return [*allowed[:1], "HEAD", *allowed[1:]] if "GET" in allowed else allowed
 
 
 async def _invalid(request: Request, error: Exception) -> Response:

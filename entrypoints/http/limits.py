@@ -87,6 +87,8 @@ def _check_head(scope: Scope) -> None:
         raise Refused("headers_too_large", f"A request has at most {MAX_HEADERS} headers.")
     if len(scope["raw_path"]) + len(scope["query_string"]) > MAX_URL_BYTES:
         raise Refused("uri_too_long", f"An address has at most {MAX_URL_BYTES} bytes.")
+    if scope["http_version"] == "1.1" and sum(name == b"host" for name, _ in headers) != 1:
+        raise Refused("malformed_request", "A request has one Host header (RFC 9112, 3.2).")
     _check_target(scope["raw_path"], scope["query_string"])
     for name, value in headers:
         if name == b"content-length" and _declared(value) > MAX_BODY_BYTES:

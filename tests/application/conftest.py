@@ -80,6 +80,7 @@ async def world(sqlite_database: Database) -> AsyncIterator[World]:
     merchants = SqlMerchants(sqlite_database)
     mint = ApiKeyMint(ids=ids, mode=KeyMode.TEST)
     created = await CreateMerchant(merchants=merchants, mint=mint, ids=ids, clock=clock)("Acme")
+    api_keys = RememberedApiKeys(SqlApiKeys(sqlite_database), clock)
     yield World(
         database=sqlite_database,
         clock=clock,
@@ -87,10 +88,11 @@ async def world(sqlite_database: Database) -> AsyncIterator[World]:
         answers=answers,
         orders=SqlOrders(sqlite_database),
         merchants=merchants,
-        api_keys=RememberedApiKeys(SqlApiKeys(sqlite_database), clock),
+        api_keys=api_keys,
         mint=mint,
         merchant_id=created.merchant.id,
         key_id=created.first_key.key.id,
         key_text=created.first_key.text,
     )
     await answers.drain()
+    await api_keys.drain()

@@ -27,6 +27,7 @@ class CannotNote(SqlApiKeys):
 
 
 async def last_use(world: World) -> datetime | None:
+    await world.api_keys.drain()
     key = await world.api_keys.get(world.merchant_id, world.key_id)
     assert key is not None
     return key.last_used_at

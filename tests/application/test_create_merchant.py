@@ -38,4 +38,4 @@ async def test_a_name_nobody_can_read_is_refused(create: CreateMerchant, name: s
 
 
 async def test_there_is_a_first_merchant_only_once(create: CreateMerchant) -> None:
-    assert not await create.is_first()
+    assert await create.first("Late") is None

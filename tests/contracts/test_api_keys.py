@@ -196,7 +196,9 @@ async def test_the_last_use_is_remembered_and_never_goes_back(
     key = a_new_key(merchant.id).key
     await open_api_keys().add(key)
     for used_at, noted in ((NOW, NOW), (NOW + MINUTE, NOW + MINUTE), (NOW, NOW + MINUTE)):
-        await open_api_keys().touch(key, used_at)
+        toucher = open_api_keys()
+        await toucher.touch(key, used_at)
+        await toucher.drain()
         found = await open_api_keys().get(merchant.id, key.id)
         assert found == replace(key, last_used_at=noted)
 
@@ -330,8 +332,10 @@ async def test_a_use_is_passed_on_once_a_minute_for_each_key(
     for _ in range(3):
         await remembered.touch(key, NOW)
         await remembered.touch(other, NOW + MINUTE - timedelta(microseconds=1))
+    await remembered.drain()
     assert watched.touched == 2
     await remembered.touch(key, NOW + MINUTE)
+    await remembered.drain()
     assert watched.touched == 3
 
 

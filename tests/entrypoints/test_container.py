@@ -87,7 +87,7 @@ async def test_readiness_asks_the_database_and_the_doctor_everything(
     assert [finding.name for finding in ready] == ["database"]
     names = [finding.name for finding in examined]
     redis = ["redis"] if container.settings().redis_url else []
-    assert names == ["database", "durability", "clock", *redis]
+    assert names == ["database", "gateway", "durability", "clock", *redis]
     required = [finding.name for finding in examined if finding.required]
     assert required == ["database"]
     assert ReadinessProbe in type(container.database_probe()).__mro__

@@ -65,9 +65,18 @@ async def test_the_list_shows_prefixes_and_use_but_no_secret(api: Api) -> None:
     assert api.api_key not in answer.text
     newest, oldest = answer.json()["data"]
     assert newest["prefix"] == made["prefix"]
-    assert datetime.fromisoformat(newest["last_used_at"]) <= datetime.now(UTC)
     assert set(oldest["scopes"]) == ALL_SCOPES
     assert set(newest) == set(made) - {"api_key"}
+
+
+async def test_the_list_tells_when_a_key_was_last_used(api: Api) -> None:
+    made = (await api.post("/v1/api-keys", {"scopes": ["orders:read"]})).json()
+    await Api(api.client, made["api_key"]).get("/v1/orders")
+    # It is noted beside the request, not in it.
+    async with asyncio.timeout(10):
+        while (used := (await api.get("/v1/api-keys")).json()["data"][0]["last_used_at"]) is None:
+            pass
+    assert datetime.fromisoformat(used) <= datetime.now(UTC)
 
 
 async def test_each_route_wants_its_scope(api: Api) -> None:

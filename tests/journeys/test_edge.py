@@ -29,15 +29,15 @@ async def test_what_is_not_there_is_a_problem(sqlite_api: Api) -> None:
 @pytest.mark.parametrize(
     ("method", "path", "allowed"),
     [
-        ("PUT", "/v1/orders", "GET, POST"),
-        ("PATCH", "/v1/orders/42", "GET"),
-        ("POST", "/v1/customers/a/orders", "GET"),
-        ("DELETE", "/v1/idempotency-keys/a", "GET"),
-        ("DELETE", "/v1/api-keys", "GET, POST"),
+        ("PUT", "/v1/orders", "GET, HEAD, POST"),
+        ("PATCH", "/v1/orders/42", "GET, HEAD"),
+        ("POST", "/v1/customers/a/orders", "GET, HEAD"),
+        ("DELETE", "/v1/idempotency-keys/a", "GET, HEAD"),
+        ("DELETE", "/v1/api-keys", "GET, HEAD, POST"),
         ("GET", "/v1/api-keys/42", "DELETE"),
         ("GET", "/v1/api-keys/42/rotate", "POST"),
-        ("POST", "/health", "GET"),
-        ("POST", "/ready", "GET"),
+        ("POST", "/health", "GET, HEAD"),
+        ("POST", "/ready", "GET, HEAD"),
     ],
 )
 async def test_another_method_is_a_problem_that_names_all_that_are_allowed(
