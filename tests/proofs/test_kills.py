@@ -27,6 +27,7 @@ pytestmark = pytest.mark.anyio
 LINES = 16
 ORDERS_A_ROUND = 60
 MOST_REQUESTS = 200_000
+BRIEF = ("STATEMENT", "LOCK", "CONNECT", "POOL_WAIT", "OUTCOME_WAIT")
 
 
 class Load:
@@ -123,3 +124,30 @@ async def test_a_postgresql_that_is_killed_under_load_loses_and_doubles_nothing(
             f"{rounds} kills: {orders} orders, one for each of {len(book.keys)} keys,"
             f" {unanswered} of them without a 2xx at first; {during}"
         )
+
+
+async def test_a_postgresql_that_falls_silent_under_load_loses_and_doubles_nothing(
+    postgres: Server, redis: Server, tmp_path: Path, full: bool, say: Say
+) -> None:
+    """Frozen: connections stay open and nothing answers. Nobody waits for ever."""
+    rounds = 5 if full else 1
+    harbor = production(tmp_path, postgres.url, redis.url)
+    assert harbor.run("migrate").code == 0
+    brief = {f"HARBOR_{name}_SECONDS": "1" for name in BRIEF}
+    with harbor.serving(HARBOR_WRITE_DEADLINE_SECONDS="3", **brief) as server:
+        servers = Servers(server)
+        book = Book(await new_merchant(harbor))
+        async with lines(servers, LINES) as workers:
+            await share_out(book.requests(some_keys(LINES)), workers, book.note)
+            for number in range(1, rounds + 1):
+                await asyncio.to_thread(postgres.freeze)
+                silent = Book(book.api_key)
+                await share_out(silent.requests(some_keys(2 * LINES)), workers, silent.note)
+                say(f"silence {number}: {silent.told()}")
+                await asyncio.to_thread(postgres.thaw)
+                assert set(silent.statuses) <= {409, 503}
+                book.keys |= silent.keys
+            await converge(book, workers)
+        assert set(book.statuses) <= {200, 201, 409, 503}
+        orders = await nothing_lost_nothing_doubled(book, servers)
+        say(f"{rounds} silences: {orders} orders, one for each of {len(book.keys)} keys")
