@@ -34,7 +34,7 @@ def _refused(
     with pytest.raises(Refused) as refusal:
         by.decode(text, merchant_id, {"path": "/v1/orders"} if chosen is None else chosen)
     assert refusal.value.code == "invalid_cursor"
-    assert not text or text not in refusal.value.detail
+    assert len(text) < 20 or text not in refusal.value.detail
 
 
 @given(positions, st.uuids(), filters)
