@@ -1,6 +1,6 @@
 """The public JSON document of an API key. The digest is not in it; the key's text only once."""
 
-from application.order_document import rfc3339
+from application.json_text import rfc3339
 from domain.merchant import ApiKey
 
 

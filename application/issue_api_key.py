@@ -5,9 +5,9 @@ from datetime import datetime
 
 from application.api_key_document import new_api_key_document
 from application.authenticate import Caller
+from application.json_text import render
 from application.new_api_key import ApiKeyMint, ApiKeyRequest, NewApiKey
 from application.once import Answer, Claim, Made, Once
-from application.order_document import render
 from domain.merchant import ApiKey, ApiKeyChange
 
 

@@ -3,9 +3,7 @@
 Fields are named here one by one, so that an internal field can leave only by being named.
 """
 
-import json
-from datetime import datetime
-
+from application.json_text import rfc3339
 from domain.order import Order
 
 
@@ -31,13 +29,3 @@ def order_document(order: Order) -> dict[str, object]:
         "created_at": rfc3339(order.created_at),
         "updated_at": rfc3339(order.updated_at),
     }
-
-
-def render(document: object) -> bytes:
-    """UTF-8 JSON text without white space."""
-    return json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
-
-
-def rfc3339(moment: datetime) -> str:
-    """For example "2026-11-21T02:17:39.000120Z": always UTC, always microseconds."""
-    return moment.replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"

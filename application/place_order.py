@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+from application.json_text import render
 from application.once import Answer, Claim, Made, Once
-from application.order_document import order_document, render
+from application.order_document import order_document
 from application.ports.gateway import PaymentGateway
 from application.ports.ids import Ids
 from domain.errors import DomainError

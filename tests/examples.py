@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 
 from adapters.system import SystemIds
 from application.fingerprint import fingerprint
+from application.json_text import render
 from application.new_api_key import ApiKeyMint, ApiKeyRequest, NewApiKey
-from application.order_document import order_document, render
+from application.order_document import order_document
 from application.ports.idempotency import Record, StoredAnswer
 from domain.api_key_text import KeyMode
 from domain.merchant import ALL_SCOPES, ApiKey, ApiKeyChange, Merchant, Scope

@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 from application.fingerprint import Fingerprint
-from application.order_document import order_document, render
+from application.json_text import render
+from application.order_document import order_document
 from application.ports.idempotency import StoredAnswer
 from domain.event import OrderEvent
 from domain.merchant import ApiKey, Scope

@@ -7,8 +7,8 @@ from uuid import UUID
 
 from fastapi import Request, Response
 
+from application.json_text import render
 from application.once import Answer
-from application.order_document import render
 from application.pages import Page, Position
 from entrypoints.http.cursor import Cursors
 from entrypoints.http.schemas import PageQuery

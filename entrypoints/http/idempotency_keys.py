@@ -2,8 +2,9 @@
 
 from fastapi import APIRouter, Response
 
+from application.json_text import rfc3339
 from application.look_up_idempotency_key import KeyOutcome
-from application.order_document import order_document, rfc3339
+from application.order_document import order_document
 from entrypoints.http.answers import json_response
 from entrypoints.http.dependencies import ContainerOf, OrdersReader, parse_idempotency_key
 from entrypoints.http.documented import KEYED, answered, problems

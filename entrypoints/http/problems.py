@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from starlette.responses import Response
 
-from application.order_document import render
+from application.json_text import render
 
 MEDIA_TYPE: Final = "application/problem+json"
 

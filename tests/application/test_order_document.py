@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 import pytest
 from hypothesis import given
 
-from application.order_document import order_document, render, rfc3339
+from application.json_text import render, rfc3339
+from application.order_document import order_document
 from domain.order import Failure, Order
 from tests.examples import a_placement, ids, moments, orders
 

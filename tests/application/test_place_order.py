@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from adapters.simulated.gateway import PAYMENT_METHODS
-from application.order_document import order_document, render
+from application.json_text import render
+from application.order_document import order_document
 from application.place_order import PlaceOrder, PlaceOrderCommand
 from application.ports.gateway import PaymentGateway
 from application.ports.orders import OrderFilter

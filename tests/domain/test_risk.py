@@ -5,7 +5,8 @@ import json
 from hypothesis import given
 from hypothesis import strategies as st
 
-from application.order_document import order_document, render
+from application.json_text import render
+from application.order_document import order_document
 from domain.money import Money
 from domain.order import Order
 from domain.risk import MAX_SCORE, risk_score

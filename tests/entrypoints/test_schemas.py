@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from pydantic import BaseModel, ValidationError
 
 from application.api_key_document import api_key_document, new_api_key_document
-from application.order_document import order_document, render
+from application.json_text import render
+from application.order_document import order_document
 from domain.merchant import ALL_SCOPES
 from domain.money import MINOR_UNIT_EXPONENTS
 from domain.order import CaptureMethod, OrderStatus

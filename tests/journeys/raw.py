@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from application.order_document import render
+from application.json_text import render
 from tests.journeys.server import HarborServer
 
 ANSWER_SECONDS = 20.0

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import httpx2
 import pytest
 
-from application.order_document import render
+from application.json_text import render
 from tests.journeys.api import (
     ORDER,
     Api,

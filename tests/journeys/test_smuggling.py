@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from application.order_document import render
+from application.json_text import render
 from tests.journeys.api import ORDER, Api, a_key, an_order, assert_problem
 from tests.journeys.raw import RawConnection, connected, exchange, post_order, request
 from tests.journeys.server import HarborServer

@@ -1,0 +1,14 @@
+"""JSON as Harbor writes it, everywhere."""
+
+import json
+from datetime import datetime
+
+
+def render(document: object) -> bytes:
+    """UTF-8 JSON text without white space."""
+    return json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def rfc3339(moment: datetime) -> str:
+    """For example "2026-11-21T02:17:39.000120Z": always UTC, always microseconds."""
+    return moment.replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
