@@ -65,8 +65,14 @@ def _middleware(container: Container, settings: Settings) -> list[Middleware]:
                 CORSMiddleware,
                 allow_origins=settings.cors_origins,
                 allow_methods=["GET", "POST", "PATCH", "DELETE"],
-                allow_headers=["Authorization", "Content-Type", "Idempotency-Key", "If-None-Match"],
-                expose_headers=["ETag", "Idempotent-Replayed", "Link", "Location", "X-Request-Id"],
+                allow_headers=[
+                    *("Authorization", "Content-Type", "Idempotency-Key"),
+                    *("If-None-Match", "X-Request-Id"),
+                ],
+                expose_headers=[
+                    *("ETag", "Idempotent-Replayed", "Link", "Location"),
+                    *("Retry-After", "X-Request-Id"),
+                ],
             )
         )
     return layers
