@@ -50,7 +50,7 @@ if TYPE_CHECKING:
     from adapters.redis.parts import RedisParts
 
 
-_FOR_RECORDINGS: Final = 0.2
+_FOR_RECORDINGS: Final = 0.1
 """The part of a stop's time that is left for them when the requests have had theirs."""
 
 _log = logging.getLogger("harbor.container")

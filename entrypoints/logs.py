@@ -10,7 +10,9 @@ from pythonjsonlogger.json import JsonFormatter
 
 # uvicorn says some lines twice, the second time in colour.
 _NOT_SHOWN: Final = [*RESERVED_ATTRS, "color_message"]
-_DETAIL: Final = re.compile(r"^DETAIL:.*?(?=^\[SQL|^Traceback|^The above|^\S+:|\Z)", re.M | re.S)
+_DETAIL: Final = re.compile(
+    r"^[ |]*DETAIL:.*?(?=^[ |]*(?:\[SQL|Traceback|The above|During handling)|\Z)", re.M | re.S
+)
 _QUIET: Final = ("sqlalchemy", "asyncio", "aiosqlite", "alembic")
 
 

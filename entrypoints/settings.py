@@ -5,7 +5,7 @@ import os
 import re
 import secrets
 import sys
-from collections.abc import Iterable
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Final, Literal
 from urllib.parse import parse_qs, urlsplit
@@ -22,16 +22,32 @@ _FILE: Final = ".env"
 _SECRET_LENGTH: Final = 32
 _SECRET_DISTINCT: Final = 10
 _WELL_KNOWN: Final = (
-    *("change", "secret", "example", "password", "default", "harbor", "your-", "your_"),
+    *("change", "secret", "example", "password", "default", "harbor", "your-key", "your_key"),
     *("012345", "123456", "abcdef", "qwerty", "foobar", "placeholder"),
 )
+_NUMBER: Final = r"\d{1,5}"
+_ANY: Final = r".+"
 _DATABASE_PARAMETERS: Final = {
-    "postgresql+asyncpg": (
-        *("host", "passfile", "port", "prepared_statement_cache_size", "ssl"),
-        "target_session_attrs",
-    ),
-    "sqlite+aiosqlite": (),
+    "postgresql+asyncpg": {
+        "host": _ANY,
+        "passfile": _ANY,
+        "port": _NUMBER,
+        "prepared_statement_cache_size": _NUMBER,
+        "ssl": "disable|allow|prefer|require|verify-ca|verify-full",
+        "target_session_attrs": "any|primary|standby|read-write|read-only|prefer-standby",
+    },
+    "sqlite+aiosqlite": {},
 }
+_REDIS_PARAMETERS: Final = {
+    "db": _NUMBER,
+    "ssl_ca_certs": _ANY,
+    "ssl_cert_reqs": "none|optional|required",
+    "ssl_certfile": _ANY,
+    "ssl_check_hostname": "true|false",
+    "ssl_keyfile": _ANY,
+}
+"""Per parameter of a URL, what its value looks like."""
+
 _LAST_PORT: Final = 65_535
 _KEPT_IN: Final = "secret_key"
 _TYPO_LIKENESS: Final = 0.9
@@ -138,8 +154,7 @@ class Settings(BaseSettings):
     @field_validator("secret_key")
     @classmethod
     def _is_a_real_secret(cls, secret: SecretStr | None) -> SecretStr | None:
-        text = "" if secret is None else secret.get_secret_value()
-        if secret is not None and (len(text) < _SECRET_LENGTH or len(set(text)) < _SECRET_DISTINCT):
+        if secret is not None and not _is_strong(secret.get_secret_value()):
             raise _wrong(
                 f"must be at least {_SECRET_LENGTH} random characters, for example from"
                 " `python3 -c 'import secrets; print(secrets.token_urlsafe(32))'`"
@@ -223,8 +238,15 @@ def _check_database_url(url: str) -> None:
     _check_port(parsed.port)
     if parsed.drivername == "sqlite+aiosqlite" and ":memory:" in (parsed.database or ":memory:"):
         raise _wrong("must name a file: what is in memory is lost")
-    if parsed.drivername == "sqlite+aiosqlite" and not Path(str(parsed.database)).parent.is_dir():
+    if parsed.drivername == "sqlite+aiosqlite" and not _is_directory_of(str(parsed.database)):
         raise _wrong("names a file in a directory that is not there")
+
+
+def _is_directory_of(file: str) -> bool:
+    try:
+        return Path(file).parent.is_dir()
+    except OSError:
+        return False
 
 
 def _check_redis_url(url: str) -> None:
@@ -235,15 +257,19 @@ def _check_redis_url(url: str) -> None:
         raise _wrong("is not a Redis URL") from None
     if parsed.scheme not in ("redis", "rediss", "unix"):
         raise _wrong("must begin with redis://, rediss:// or unix://")
-    _check_parameters(parse_qs(parsed.query), ("db",))
+    _check_parameters(parse_qs(parsed.query, keep_blank_values=True), _REDIS_PARAMETERS)
     _check_port(port)
     if parsed.scheme != "unix" and not re.fullmatch(r"/?\d{0,4}", parsed.path):
         raise _wrong("must end with the number of the Redis database, such as /0")
 
 
-def _check_parameters(given: Iterable[str], known: Iterable[str]) -> None:
+def _check_parameters(given: Mapping[str, str | Sequence[str]], known: Mapping[str, str]) -> None:
     if set(given) - set(known):
         raise _wrong(f"may have only these parameters: {', '.join(known) or 'none'}")
+    for name, values in given.items():
+        listed = [values] if isinstance(values, str) else values
+        if not all(re.fullmatch(known[name], value) for value in listed):
+            raise _wrong(f"has a wrong value of the parameter {name}")
 
 
 def _check_port(port: int | None) -> None:

@@ -52,7 +52,8 @@ class SingleFlightIdempotency(IdempotencyStore):
             return None
         failure = flight.exception()
         if isinstance(failure, StorageUnavailable | OutcomeUnknown | KeyInProgress):
-            raise failure
+            # A new one for each who waited: a traceback is not shared.
+            raise type(failure)(*failure.args) from failure
         return None if failure else Standing(answer=flight.result().answer, fresh=False)
 
     def _land(self, identity: tuple[UUID, str], flight: asyncio.Task[Standing]) -> None:

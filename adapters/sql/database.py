@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
-from contextlib import aclosing, asynccontextmanager, contextmanager, nullcontext
+from contextlib import aclosing, asynccontextmanager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -103,9 +103,11 @@ class Database:
                     yield connection
 
     async def close(self) -> None:
-        await self._writer.dispose()
-        if self._reader is not self._writer:
-            await self._reader.dispose()
+        """Let go of all connections, of a server that says nothing after a moment."""
+        for engine in {self._writer, self._reader}:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_GRACE_SECONDS):
+                    await engine.dispose()
 
 
 def _postgresql_engine(url: URL, limits: PoolLimits) -> AsyncEngine:

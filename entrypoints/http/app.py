@@ -2,9 +2,11 @@
 
 import asyncio
 import gc
+import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.metadata import version
+from typing import Final
 
 from fastapi import FastAPI
 from starlette.middleware import Middleware
@@ -20,6 +22,11 @@ from entrypoints.http.limits import Limits
 from entrypoints.http.observe import Observe
 from entrypoints.settings import Settings
 from entrypoints.worker import Worker
+
+_log = logging.getLogger("harbor.http")
+
+_FOR_THE_WORKER: Final = 0.1
+"""The part of a stop's time that the worker may take to finish what it has begun."""
 
 _DESCRIPTION = """\
 Orders for B2B payments. Send an `Idempotency-Key` with every POST and retry it without fear: the
@@ -83,6 +90,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     # What is alive after start-up stays: the collector need not walk it again and again.
     gc.collect()
     gc.freeze()
+    settings = app.state.container.settings()
     worker = Worker(app.state.container)
     working = asyncio.create_task(worker.run()) if app.state.run_worker else None
     try:
@@ -91,6 +99,9 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         worker.stop()
         try:
             if working is not None:
-                await working
+                async with asyncio.timeout(settings.shutdown_seconds * _FOR_THE_WORKER):
+                    await working
+        except TimeoutError:
+            _log.warning("stopping although the worker has not finished")
         finally:
             await shut_down(app.state.container)

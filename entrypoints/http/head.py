@@ -22,4 +22,7 @@ class HeadAsGet:
             await send(message)
 
         scope["method"] = "GET"
-        await self._app(scope, receive, send_head)
+        try:
+            await self._app(scope, receive, send_head)
+        finally:
+            scope["method"] = "HEAD"

@@ -34,7 +34,9 @@ class Limits:
         try:
             _check_head(scope)
         except Refused as refusal:
-            await _discard_body(scope, receive)
+            if not any(name == b"expect" for name, _ in scope["headers"]):
+                # Who waits for "100 Continue" has not begun to send.
+                await _discard_body(receive)
             await _refuse(refusal, scope, receive, send)
         else:
             await self._pass_on(scope, receive, send)
@@ -42,7 +44,7 @@ class Limits:
     async def _pass_on(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
             async with asyncio.timeout(self._body_seconds):
-                body = await _read_body(scope, receive)
+                body = await _read_body(receive)
         except Refused as refusal:
             await _refuse(refusal, scope, receive, send)
         except TimeoutError:
@@ -53,11 +55,9 @@ class Limits:
                 await self._app(scope, _replaying(body, receive), send)
 
 
-async def _discard_body(scope: Scope, receive: Receive) -> None:
+async def _discard_body(receive: Receive) -> None:
     """A client that is still sending would see a reset connection instead of the answer: read on
-    for a moment. One that waits for "100 Continue" has not begun to send."""
-    if any(name == b"expect" for name, _ in scope["headers"]):
-        return
+    for a moment."""
     discarded = 0
     try:
         async with asyncio.timeout(_DISCARDING_SECONDS):
@@ -124,7 +124,7 @@ def _declared(length: bytes) -> int:
     return int(length) if length.isdigit() and len(length) < len(str(2**63)) else MAX_BODY_BYTES + 1
 
 
-async def _read_body(scope: Scope, receive: Receive) -> bytes | None:
+async def _read_body(receive: Receive) -> bytes | None:
     """The whole body; None when the client left. Counts what really arrives."""
     chunks = []
     size = 0
@@ -137,7 +137,7 @@ async def _read_body(scope: Scope, receive: Receive) -> bytes | None:
         size += len(chunk)
         if size > MAX_BODY_BYTES:
             if more:
-                await _discard_body(scope, receive)
+                await _discard_body(receive)
             raise _too_large()
         chunks.append(chunk)
         if not more:

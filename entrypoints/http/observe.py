@@ -67,7 +67,8 @@ class Observe:
         except asyncio.CancelledError:
             # The time for a stop is up. What was begun goes on for a moment without us.
             if status == _CLIENT_LEFT:
-                code = "unavailable" if scope["method"] == "GET" else "outcome_unknown"
+                safe = scope["method"] in ("GET", "HEAD")
+                code = "unavailable" if safe else "outcome_unknown"
                 stopped = problem(code, _STOPPED, request_id=request_id)
                 await stopped(scope, receive, send_observed)
         except Exception:

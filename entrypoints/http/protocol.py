@@ -30,6 +30,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         self._head_timer: asyncio.TimerHandle | None = None
         self._refusal = 400
         self._refused = False
+        self._running: Any = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -37,6 +38,8 @@ class BoundedHttpProtocol(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_head_timer()
+        # uvicorn tells the newest request only, which may be one that waits behind this one.
+        self._disconnect_running()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -47,17 +50,23 @@ class BoundedHttpProtocol(HttpToolsProtocol):
             # The first bytes after an answer are the next head's, even if the parser has not
             # recognised it yet.
             self._begin_head()
+        while data:
+            data = self._feed(data)
+        if self._withheld_bytes > MAX_HEAD_BYTES:
+            self._refuse(431)
+
+    def _feed(self, data: bytes) -> bytes:
+        """Let the parser read `data`; what it has to be given next, which is mostly nothing."""
         # What the parser has taken in and shown to nobody: an endless field, or a trailer.
         self._withheld_bytes += len(data)
         try:
             self.parser.feed_data(data)
         except httptools.HttpParserUpgrade as upgrade:
-            self._serve_without_upgrade(data[upgrade.args[0] :])
+            return self._without_upgrade(data[upgrade.args[0] :])
         except httptools.HttpParserError:
+            self._withheld_bytes = 0
             self._refuse(self._refusal)
-        else:
-            if self._withheld_bytes > MAX_HEAD_BYTES:
-                self._refuse(431)
+        return b""
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
@@ -92,19 +101,19 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         if not self.parser.should_upgrade():
             super().on_message_complete()
 
-    def _serve_without_upgrade(self, rest: bytes) -> None:
+    def _without_upgrade(self, rest: bytes) -> bytes:
         """The parser stops behind the head of a request that asks for another protocol, and would
         take its body for the next request. Begin anew with the same head, less the wish."""
         method = self.parser.get_method()
         if method == b"CONNECT":
             self._refuse(_NOT_IMPLEMENTED)
-            return
+            return b""
         version = self.parser.get_http_version().encode()
         fields = [b"%b: %b\r\n" % field for field in self.headers if field[0] != b"upgrade"]
         head = b"%b %b HTTP/%b\r\n%b\r\n" % (method, self.url, version, b"".join(fields))
         self.parser = httptools.HttpRequestParser(self)
         self._begin_head()
-        self.data_received(head + rest)
+        return head + rest
 
     def _begin_head(self) -> None:
         self._in_head = True
@@ -127,20 +136,44 @@ class BoundedHttpProtocol(HttpToolsProtocol):
             self._head_timer.cancel()
             self._head_timer = None
 
+    def _start_asgi_task(self, cycle: Any, app: Any) -> None:
+        self._running = cycle
+        super()._start_asgi_task(cycle, app)
+
     def _refuse(self, status: int) -> None:
         """End the connection. Requests that came whole before are answered first."""
         self._stop_head_timer()
         self._refused = True
+        newest: Any = self.cycle
         if self.transport.is_closing():
             return
-        cycle: Any = self.cycle
-        if cycle is None or cycle.response_complete:
-            self.transport.write(
-                STATUS_LINE[status] + b"content-length: 0\r\nconnection: close\r\n\r\n"
-            )
-            self.transport.close()
-        elif cycle.more_body:
+        if newest is None or newest.response_complete:
+            self._answer_plainly(status)
+        elif not newest.more_body:
+            self._close_after(newest)
+        elif newest is not self._running:
+            # Its body is what is refused, and it has not begun: forget it.
+            self.pipeline.popleft()
+            self._close_after(self.pipeline[0][0] if self.pipeline else self._running)
+        elif newest.response_started:
             self.transport.close()
         else:
-            cycle.keep_alive = False
-            self.flow.pause_reading()
+            self._answer_plainly(status)
+
+    def _answer_plainly(self, status: int) -> None:
+        self._disconnect_running()
+        self.transport.write(
+            STATUS_LINE[status] + b"content-length: 0\r\nconnection: close\r\n\r\n"
+        )
+        self.transport.close()
+
+    def _close_after(self, cycle: Any) -> None:
+        self.cycle = cycle
+        cycle.keep_alive = False
+        self.flow.pause_reading()
+
+    def _disconnect_running(self) -> None:
+        """Who still waits for a body, or answers, is told that nobody is there any more."""
+        if self._running is not None and not self._running.response_complete:
+            self._running.disconnected = True
+            self._running.message_event.set()

@@ -13,7 +13,8 @@ from adapters.sql.database import Database
 from tests.databases import closing
 from tests.journeys.api import Api, a_key, an_order, client_of, new_merchant
 from tests.journeys.raw import RawConnection, connected, exchange, post_order, request
-from tests.journeys.server import Harbor, HarborServer
+from tests.journeys.server import SECRET, Harbor, HarborServer
+from tests.support.postgres import postgres_server
 
 pytestmark = pytest.mark.anyio
 
@@ -150,6 +151,23 @@ async def test_a_server_told_to_stop_waits_for_the_database(on_postgresql: Harbo
             answers = await asyncio.gather(*placing)
         assert {answer.status_code for answer in answers} == {201}
         await asyncio.to_thread(server.process.wait, 20)
+
+
+async def test_a_server_told_to_stop_ends_though_its_database_is_silent(tmp_path: Path) -> None:
+    """Its connections are idle in the pool, and the database will not even say goodbye."""
+    with postgres_server() as postgresql:
+        harbor = Harbor(
+            tmp_path,
+            {"HARBOR_DATABASE_URL": postgresql.url, "HARBOR_SECRET_KEY": SECRET},
+        )
+        await asyncio.to_thread(harbor.run, "migrate")
+        with harbor.serving() as server:
+            async with client_of(server) as client:
+                assert (await client.get("/ready")).status_code == 200
+            postgresql.freeze()
+            server.terminate()
+            await asyncio.to_thread(server.process.wait, 20)
+            postgresql.thaw()
 
 
 def _shuts_down(line: str) -> bool | None:

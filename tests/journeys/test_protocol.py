@@ -291,12 +291,13 @@ async def test_what_is_no_http_is_refused_and_the_server_lives(
     assert (await exchange(sqlite_server, request("GET", "/health"))).status == 200
 
 
-async def test_a_body_that_stops_being_http_closes_the_connection(
+async def test_a_body_that_stops_being_http_is_refused(
     sqlite_server: HarborServer, sqlite_api: Api
 ) -> None:
     data = _chunked(sqlite_api.api_key, a_key(), BODY)
     async with connected(sqlite_server) as connection:
         await connection.send(data.replace(b"0\r\n\r\n", b"zz\r\n\r\n"))
+        assert (await connection.answer()).status == 400
         assert await connection.is_closed()
     assert (await sqlite_api.get("/v1/orders")).json()["data"] == []
 

@@ -128,3 +128,29 @@ async def test_an_id_may_be_written_in_capitals(sqlite_api: Api) -> None:
     fetched = await sqlite_api.get(f"/v1/orders/{placed['id'].upper()}")
     assert fetched.json() == placed
     assert_problem(await sqlite_api.get("/v1/orders/x"), 404, "order_not_found")
+
+
+async def test_many_upgrades_in_one_packet_are_all_answered(sqlite_server: HarborServer) -> None:
+    wish = request("GET", "/health", {"Connection": "Upgrade", "Upgrade": "h2c"})
+    async with connected(sqlite_server) as connection:
+        await connection.send(wish * 1_500)
+        for _ in range(1_500):
+            assert (await connection.answer()).status == 200
+
+
+async def test_a_whole_request_is_answered_though_the_next_ones_body_is_broken(
+    sqlite_server: HarborServer, sqlite_api: Api
+) -> None:
+    broken = _chunked({"Content-Type": "application/json"}, b"").replace(b"0\r\n\r\n", b"zz\r\n")
+    async with connected(sqlite_server) as connection:
+        await connection.send(post_order(sqlite_api.api_key, a_key(), an_order()) + broken)
+        assert (await connection.answer()).status == 201
+        assert await connection.is_closed()
+
+
+async def test_a_broken_body_is_a_bad_request(sqlite_server: HarborServer) -> None:
+    broken = _chunked({}, b"").replace(b"0\r\n\r\n", b"zz\r\n")
+    async with connected(sqlite_server) as connection:
+        await connection.send(broken)
+        assert (await connection.answer()).status == 400
+        assert await connection.is_closed()
