@@ -1,6 +1,7 @@
 """The truth about idempotency keys: rows, constraints and one transaction."""
 
 import asyncio
+from contextlib import suppress
 from datetime import datetime
 from enum import Enum, auto
 from typing import Final
@@ -89,16 +90,15 @@ class SqlIdempotencyStore(IdempotencyStore):
             return await self._find_out(rows, lock_key)
 
     async def _find_out(self, rows: Rows, lock_key: int) -> _Written:
-        """The connection broke when the commit may have been under way: look, and if it was not
-        done, do it again."""
+        """The connection broke when the commit may have been under way: do it again. Getting the
+        key's lock proves that the old transaction has ended, and the claim then shows whether it
+        had committed: what stands under the key is ours, or nothing."""
         pauses = _Pauses(self._clock, self._unknown_seconds)
         while await pauses.take():
-            try:
-                if await self._was_committed(rows, lock_key):
-                    return _Written.MADE
-                return await self._write_through_conflicts(rows, lock_key)
-            except (ConnectionLost, TransactionConflict, StorageUnavailable):
-                continue
+            with suppress(ConnectionLost, StorageUnavailable):
+                written = await self._write_through_conflicts(rows, lock_key)
+                if written is not _Written.BUSY:
+                    return written
         raise OutcomeUnknown
 
     async def _write_through_conflicts(self, rows: Rows, lock_key: int) -> _Written:
@@ -139,17 +139,12 @@ class SqlIdempotencyStore(IdempotencyStore):
                     raise ChangedMeanwhile
         return _Written.MADE
 
-    async def _was_committed(self, rows: Rows, lock_key: int) -> bool:
-        """Holding the key's lock proves that the transaction whose connection broke has ended, so
-        that what is seen now is final."""
-        claim = rows.claim
-        async with self._database.transaction() as connection:
-            await self._wait_for_lock(connection, lock_key)
-            found = await _find(connection, claim["merchant_id"], claim["key"])
-        return found is not None and found.resource_id == claim["resource_id"]
-
     async def _standing(self, record: Record) -> Standing:
-        found = await self.find(record.answer.merchant_id, record.answer.key)
+        try:
+            found = await self.find(record.answer.merchant_id, record.answer.key)
+        except StorageUnavailable as error:
+            # What stands there may be ours, from before the connection broke.
+            raise OutcomeUnknown from error
         if found is None:
             # A claim was refused by a row that is not there: the row never goes away, so this
             # can only be a database that was set back. Trying again is right.
@@ -195,11 +190,6 @@ class SqlIdempotencyStore(IdempotencyStore):
             return True
         attempt = select(func.pg_try_advisory_xact_lock(literal(lock_key, BigInteger)))
         return bool(await connection.scalar(attempt))
-
-    async def _wait_for_lock(self, connection: AsyncConnection, lock_key: int) -> None:
-        if self._database.is_postgresql:
-            lock = select(func.pg_advisory_xact_lock(literal(lock_key, BigInteger)))
-            await connection.execute(lock)
 
 
 async def _find(connection: AsyncConnection, merchant_id: UUID, key: str) -> StoredAnswer | None:
