@@ -1,6 +1,7 @@
 """The database and every difference between the two that Harbor speaks."""
 
 import asyncio
+import sqlite3
 from collections.abc import AsyncIterator, Iterator
 from contextlib import aclosing, asynccontextmanager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
@@ -151,8 +152,11 @@ def _sqlite_engine(url: URL, limits: PoolLimits, *, connections: int) -> AsyncEn
 
 def _prepare_sqlite(connection: Any, _record: object) -> None:
     cursor = connection.cursor()
+    # Only the first connection to a new file has to make this switch, which the file keeps. Where
+    # several come first at once, one makes it and the others find the file locked.
+    with suppress(sqlite3.OperationalError):
+        cursor.execute("PRAGMA journal_mode = WAL")
     for pragma in (
-        "journal_mode = WAL",
         "synchronous = FULL",
         "foreign_keys = ON",
         f"busy_timeout = {_SQLITE_BUSY_MILLISECONDS}",
