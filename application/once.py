@@ -41,13 +41,15 @@ class Claim:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Made:
-    """What a use case made, before it is saved. `body` is the answer's JSON text."""
+    """What a use case made, before it is saved. `body` is the answer's JSON text, `document` the
+    changed order's."""
 
     resource_type: str
     resource_id: UUID
     location: str
     body: bytes
     change: Change | ApiKeyChange
+    document: bytes | None = None
     holds_secret: bool = False
     status: int = CREATED
 
@@ -128,7 +130,7 @@ class Once:
                 sealed=True,
                 expires_at=now + SECRET_KEPT,
             )
-        return Record(answer=answer, change=made.change)
+        return Record(answer=answer, change=made.change, document=made.document)
 
     def _replay(self, claim: Claim, stored: StoredAnswer, now: datetime) -> Answer:
         if stored.route != claim.route:

@@ -52,10 +52,12 @@ class PlaceOrder:
             ),
             now=now,
         )
+        document = render(order_document(change.order))
         return Made(
             resource_type="order",
             resource_id=change.order.id,
             location=f"/v1/orders/{change.order.id}",
-            body=render(order_document(change.order)),
+            body=document,
             change=change,
+            document=document,
         )

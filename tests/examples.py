@@ -64,6 +64,10 @@ def a_placement(
     )
 
 
+def document_of(order: Order) -> bytes:
+    return render(order_document(order))
+
+
 def a_record(
     merchant_id: UUID,
     key: str = "a key",
@@ -74,6 +78,7 @@ def a_record(
 ) -> Record:
     """A record of an order; `body` is what was sent, `answer_changes` are members of its answer."""
     change = change or a_placement(merchant_id, key)
+    document = document_of(change.order)
     answer = StoredAnswer(
         merchant_id=merchant_id,
         key=key,
@@ -83,12 +88,12 @@ def a_record(
         resource_id=change.order.id,
         status=201,
         location=f"/v1/orders/{change.order.id}",
-        body=render(order_document(change.order)),
+        body=document,
         sealed=False,
         created_at=NOW,
         expires_at=NOW + timedelta(days=30),
     )
-    return Record(answer=replace(answer, **answer_changes), change=change)
+    return Record(answer=replace(answer, **answer_changes), change=change, document=document)
 
 
 def a_key_record(

@@ -1,20 +1,49 @@
 """API keys."""
 
 from datetime import datetime
+from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Update, func, insert, literal, or_, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import (
+    ColumnElement,
+    Integer,
+    Update,
+    bindparam,
+    func,
+    insert,
+    literal,
+    or_,
+    select,
+    update,
+)
 
 from adapters.sql.database import Database
-from adapters.sql.keyset import after_position, to_page
-from adapters.sql.reads import read
+from adapters.sql.keyset import after_position, position_values, to_page
+from adapters.sql.reads import fetch
 from adapters.sql.rows import api_key_to_row, row_to_api_key
+from adapters.sql.statement import Statement
 from adapters.sql.tables import api_keys
 from adapters.sql.writes import write
 from application.pages import Page, Position
 from application.ports.api_keys import ApiKeys
 from domain.merchant import ApiKey
+
+_OWN: Final = api_keys.c.merchant_id == bindparam("merchant_id")
+_WITH_PREFIX: Final = Statement(select(api_keys).where(api_keys.c.prefix == bindparam("prefix")))
+_GET: Final = Statement(select(api_keys).where(api_keys.c.id == bindparam("id"), _OWN))
+
+
+def _page(*, continues: bool) -> Statement:
+    return Statement(
+        select(api_keys)
+        .where(_OWN, *after_position(api_keys, continues=continues))
+        .order_by(api_keys.c.created_at.desc(), api_keys.c.id.desc())
+        .limit(bindparam("limit", type_=Integer))
+    )
+
+
+_FIRST_PAGE: Final = _page(continues=False)
+_PAGE: Final = _page(continues=True)
 
 
 class SqlApiKeys(ApiKeys):
@@ -22,19 +51,15 @@ class SqlApiKeys(ApiKeys):
         self._database = database
 
     async def with_prefix(self, prefix: str) -> tuple[ApiKey, ...]:
-        return await self._select(api_keys.c.prefix == prefix)
+        return await self._fetch(_WITH_PREFIX, {"prefix": prefix})
 
     async def get(self, merchant_id: UUID, key_id: UUID) -> ApiKey | None:
-        found = await self._select(api_keys.c.id == key_id, api_keys.c.merchant_id == merchant_id)
+        found = await self._fetch(_GET, {"id": key_id, "merchant_id": merchant_id})
         return found[0] if found else None
 
     async def page(self, merchant_id: UUID, after: Position | None, limit: int) -> Page[ApiKey]:
-        found = await self._select(
-            api_keys.c.merchant_id == merchant_id,
-            *after_position(api_keys, after),
-            limit=limit + 1,
-        )
-        return to_page(found, limit)
+        values = {"merchant_id": merchant_id, "limit": limit + 1} | position_values(after)
+        return to_page(await self._fetch(_FIRST_PAGE if after is None else _PAGE, values), limit)
 
     async def add(self, key: ApiKey) -> None:
         await write(self._database, insert(api_keys).values(api_key_to_row(key)))
@@ -61,21 +86,9 @@ class SqlApiKeys(ApiKeys):
     async def drain(self) -> None:
         """Nothing is pending here."""
 
-    async def _select(
-        self, *conditions: ColumnElement[bool], limit: int | None = None
-    ) -> tuple[ApiKey, ...]:
-        statement = (
-            select(api_keys)
-            .where(*conditions)
-            .order_by(api_keys.c.created_at.desc(), api_keys.c.id.desc())
-            .limit(limit)
-        )
-
-        async def query(connection: AsyncConnection) -> tuple[ApiKey, ...]:
-            rows = (await connection.execute(statement)).mappings()
-            return tuple(row_to_api_key(row) for row in rows)
-
-        return await read(self._database, query)
+    async def _fetch(self, statement: Statement, values: dict[str, Any]) -> tuple[ApiKey, ...]:
+        rows = await fetch(self._database, statement, values)
+        return tuple(row_to_api_key(row) for row in rows)
 
 
 def retirement(key: ApiKey) -> Update:

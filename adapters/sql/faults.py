@@ -34,7 +34,7 @@ _LOSSES: Final = frozenset({"57P01", "57P02", "57P03", "57P04", "57P05"})
 
 _SQLITE_REFUSALS: Final = ("full", "readonly", "unable to open", "no such table")
 
-_UNREACHABLE = "The database cannot be reached or cannot work now."
+UNREACHABLE: Final = "The database cannot be reached or cannot work now."
 
 
 @contextmanager
@@ -43,7 +43,7 @@ def acquiring() -> Iterator[None]:
     try:
         yield
     except (DBAPIError, PoolTimeout, OSError, TimeoutError) as error:
-        raise StorageUnavailable(_UNREACHABLE) from error
+        raise StorageUnavailable(UNREACHABLE) from error
 
 
 @contextmanager
@@ -61,17 +61,30 @@ def using() -> Iterator[None]:
         raise ConnectionLost from error
 
 
+def of_driver(error: Exception, *, broken: bool) -> Exception:
+    """What an error of PostgreSQL's driver means, as in `using`. `broken` says that the
+    connection is closed."""
+    state = getattr(error, "sqlstate", None)
+    if state is None:
+        return ConnectionLost() if broken or isinstance(error, OSError) else error
+    return _meaning_of_state(state) or error
+
+
 def _meaning(error: DBAPIError) -> Exception:
     state = getattr(error.orig, "sqlstate", None)
     if state is None:
         return _meaning_without_state(error)
+    return _meaning_of_state(state) or error
+
+
+def _meaning_of_state(state: str) -> Exception | None:
     if state in _CONFLICTS:
         return TransactionConflict()
     if state in _REFUSALS or state[:2] in _REFUSAL_CLASSES:
-        return StorageUnavailable(_UNREACHABLE)
+        return StorageUnavailable(UNREACHABLE)
     if state in _LOSSES or state.startswith("08"):
         return ConnectionLost()
-    return error
+    return None
 
 
 def _meaning_without_state(error: DBAPIError) -> Exception:
@@ -81,7 +94,7 @@ def _meaning_without_state(error: DBAPIError) -> Exception:
     if "locked" in text or "busy" in text:
         return TransactionConflict()
     if any(sign in text for sign in _SQLITE_REFUSALS):
-        return StorageUnavailable(_UNREACHABLE)
+        return StorageUnavailable(UNREACHABLE)
     if "disk i/o" in text or "connection" in text:
         return ConnectionLost()
     return error

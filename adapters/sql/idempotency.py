@@ -1,27 +1,24 @@
 """The truth about idempotency keys: rows, constraints and one transaction."""
 
 import asyncio
+from collections.abc import Sequence
 from contextlib import suppress
 from datetime import datetime
 from enum import Enum, auto
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import BigInteger, and_, func, insert, literal, select, tuple_, update
+from sqlalchemy import BigInteger, and_, bindparam, func, insert, literal, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.sql.database import Database
 from adapters.sql.faults import ConnectionLost, TransactionConflict
-from adapters.sql.reads import read
-from adapters.sql.recording import (
-    Rows,
-    claim_insert,
-    claimed_insert,
-    lock_key_of,
-    parameters,
-    rows_of,
-)
+from adapters.sql.group_commit import GroupCommit, Lanes
+from adapters.sql.placements import INSERT_PLACEMENTS, Placement, placement_of, values
+from adapters.sql.reads import fetch, read
+from adapters.sql.recording import Rows, claim_insert, lock_key_of, rows_of
 from adapters.sql.rows import row_to_answer
+from adapters.sql.statement import Statement
 from adapters.sql.tables import idempotency_keys
 from adapters.sql.writes import TRIES
 from application.ports.clock import Clock
@@ -33,6 +30,12 @@ from application.ports.faults import (
 )
 from application.ports.idempotency import IdempotencyStore, Record, Standing, StoredAnswer
 
+_FIND: Final = Statement(
+    select(idempotency_keys).where(
+        idempotency_keys.c.merchant_id == bindparam("merchant_id"),
+        idempotency_keys.c.key == bindparam("key"),
+    )
+)
 _PAUSE_SECONDS: Final = 0.02
 _LONGEST_PAUSE_SECONDS: Final = 0.2
 
@@ -57,13 +60,15 @@ class SqlIdempotencyStore(IdempotencyStore):
         *,
         busy_seconds: float = 2.0,
         unknown_seconds: float = 10.0,
+        lanes: Lanes | None = None,
     ) -> None:
         """A busy key is waited for `busy_seconds`, a broken commit followed up for
-        `unknown_seconds`."""
+        `unknown_seconds`. On PostgreSQL new orders share commits, as `lanes` says."""
         self._database = database
         self._clock = clock
         self._busy_seconds = busy_seconds
         self._unknown_seconds = unknown_seconds
+        self._commits = GroupCommit(self._write_together, self._write_alone, lanes or Lanes())
 
     async def recall(self, merchant_id: UUID, key: str) -> StoredAnswer | None:
         return None
@@ -111,18 +116,21 @@ class SqlIdempotencyStore(IdempotencyStore):
         raise StorageUnavailable("The database was too busy.") from fault
 
     async def _write(self, rows: Rows, lock_key: int) -> _Written:
-        if self._database.is_postgresql and not rows.changed:
-            return await self._write_at_once(rows, lock_key)
+        if self._database.is_postgresql:
+            placement = placement_of(rows, lock_key)
+            if placement is not None:
+                return await self._commits.write(placement)
         return await self._write_in_steps(rows, lock_key)
 
-    async def _write_at_once(self, rows: Rows, lock_key: int) -> _Written:
-        statement = claimed_insert(tuple(table for table, _ in rows.made))
-        async with self._database.statement() as connection:
-            result = await connection.execute(statement, parameters(rows, lock_key))
-            locked, claimed = result.one()
-        if not locked:
-            return _Written.BUSY
-        return _Written.MADE if claimed else _Written.TAKEN
+    async def _write_together(self, batch: Sequence[Placement]) -> list[_Written]:
+        refused = {
+            row["order_id"]: _Written.TAKEN if row["held"] else _Written.BUSY
+            for row in await self._database.fetch(INSERT_PLACEMENTS, values(batch))
+        }
+        return [refused.get(each.order_id, _Written.MADE) for each in batch]
+
+    async def _write_alone(self, placement: Placement) -> _Written:
+        return await self._write_in_steps(placement.as_rows(), placement.lock_key)
 
     async def _write_in_steps(self, rows: Rows, lock_key: int) -> _Written:
         async with self._database.transaction() as connection:
@@ -152,7 +160,8 @@ class SqlIdempotencyStore(IdempotencyStore):
         return Standing(answer=found, fresh=found.resource_id == record.answer.resource_id)
 
     async def find(self, merchant_id: UUID, key: str) -> StoredAnswer | None:
-        return await read(self._database, lambda connection: _find(connection, merchant_id, key))
+        rows = await fetch(self._database, _FIND, {"merchant_id": merchant_id, "key": key})
+        return row_to_answer(rows[0]) if rows else None
 
     async def is_running(self, merchant_id: UUID, key: str) -> bool:
         if not self._database.is_postgresql:
@@ -190,14 +199,6 @@ class SqlIdempotencyStore(IdempotencyStore):
             return True
         attempt = select(func.pg_try_advisory_xact_lock(literal(lock_key, BigInteger)))
         return bool(await connection.scalar(attempt))
-
-
-async def _find(connection: AsyncConnection, merchant_id: UUID, key: str) -> StoredAnswer | None:
-    statement = select(idempotency_keys).where(
-        idempotency_keys.c.merchant_id == merchant_id, idempotency_keys.c.key == key
-    )
-    row = (await connection.execute(statement)).mappings().one_or_none()
-    return None if row is None else row_to_answer(row)
 
 
 class _Pauses:

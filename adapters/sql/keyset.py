@@ -2,12 +2,15 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Protocol, TypeVar
+from typing import Any, Final, Protocol, TypeVar
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Table, literal, tuple_
+from sqlalchemy import ColumnElement, Table, bindparam, tuple_
 
 from application.pages import Page, Position
+
+_CREATED_AT: Final = "after_created_at"
+_ID: Final = "after_id"
 
 
 class _Listed(Protocol):
@@ -20,16 +23,21 @@ class _Listed(Protocol):
 Item = TypeVar("Item", bound=_Listed)
 
 
-def after_position(table: Table, after: Position | None) -> list[ColumnElement[bool]]:
-    """The condition that skips everything up to the position, in a form the index answers."""
-    if after is None:
+def after_position(table: Table, *, continues: bool) -> list[ColumnElement[bool]]:
+    """The condition that skips everything up to a position, in a form the index answers; for the
+    values of `position_values`."""
+    if not continues:
         return []
     columns = (table.c.created_at, table.c.id)
     values = (
-        literal(after.created_at, table.c.created_at.type),
-        literal(after.id, table.c.id.type),
+        bindparam(_CREATED_AT, type_=table.c.created_at.type),
+        bindparam(_ID, type_=table.c.id.type),
     )
     return [tuple_(*columns) < tuple_(*values)]
+
+
+def position_values(after: Position | None) -> dict[str, Any]:
+    return {} if after is None else {_CREATED_AT: after.created_at, _ID: after.id}
 
 
 def to_page(items: Sequence[Item], limit: int) -> Page[Item]:

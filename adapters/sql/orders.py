@@ -1,19 +1,38 @@
 """Reading orders."""
 
-from dataclasses import replace
+from dataclasses import fields
+from functools import lru_cache
+from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, select
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import ColumnElement, Integer, bindparam, select
 
 from adapters.sql.database import Database
-from adapters.sql.keyset import after_position, to_page
-from adapters.sql.reads import read
+from adapters.sql.keyset import after_position, position_values, to_page
+from adapters.sql.reads import fetch
 from adapters.sql.rows import row_to_order
+from adapters.sql.statement import Statement
 from adapters.sql.tables import orders
 from application.pages import Page, Position
 from application.ports.orders import OrderFilter, Orders
 from domain.order import Order
+
+_GET: Final = Statement(
+    select(orders).where(
+        orders.c.id == bindparam("id"), orders.c.merchant_id == bindparam("merchant_id")
+    )
+)
+_CONDITIONS: Final[dict[str, ColumnElement[bool]]] = {
+    "merchant_id": orders.c.merchant_id == bindparam("merchant_id"),
+    "status": orders.c.status == bindparam("status"),
+    "customer_id": orders.c.customer_id == bindparam("customer_id"),
+    "invoice_id": orders.c.invoice_id == bindparam("invoice_id"),
+    "created_after": orders.c.created_at > bindparam("created_after"),
+    "created_before": orders.c.created_at < bindparam("created_before"),
+}
+"""What each member of an OrderFilter asks for."""
+
+_MEMBERS: Final = tuple(field.name for field in fields(OrderFilter))
 
 
 class SqlOrders(Orders):
@@ -21,49 +40,33 @@ class SqlOrders(Orders):
         self._database = database
 
     async def get(self, merchant_id: UUID, order_id: UUID) -> Order | None:
-        statement = select(orders).where(
-            orders.c.id == order_id, orders.c.merchant_id == merchant_id
-        )
-
-        async def query(connection: AsyncConnection) -> Order | None:
-            row = (await connection.execute(statement)).mappings().one_or_none()
-            return None if row is None else row_to_order(row)
-
-        return await read(self._database, query)
+        rows = await fetch(self._database, _GET, {"id": order_id, "merchant_id": merchant_id})
+        return row_to_order(rows[0]) if rows else None
 
     async def page(self, which: OrderFilter, after: Position | None, limit: int) -> Page[Order]:
-        statement = (
-            select(orders)
-            .where(*_conditions(_narrowed(which, after)), *after_position(orders, after))
-            .order_by(orders.c.created_at.desc(), orders.c.id.desc())
-            .limit(limit + 1)
-        )
-
-        async def query(connection: AsyncConnection) -> Page[Order]:
-            rows = (await connection.execute(statement)).mappings()
-            return to_page([row_to_order(row) for row in rows], limit)
-
-        return await read(self._database, query)
+        asked = _asked(which, after)
+        statement = page_statement(tuple(asked), continues=after is not None)
+        values = asked | position_values(after) | {"limit": limit + 1}
+        rows = await fetch(self._database, statement, values)
+        return to_page([row_to_order(row) for row in rows], limit)
 
 
-def _narrowed(which: OrderFilter, after: Position | None) -> OrderFilter:
-    """Without `created_before` where the position lies below it anyway: of two upper bounds SQLite
-    begins at the first, and would read every page before this one."""
-    if after is None or which.created_before is None or after.created_at >= which.created_before:
-        return which
-    return replace(which, created_before=None)
+def _asked(which: OrderFilter, after: Position | None) -> dict[str, Any]:
+    """The members that the filter sets; without `created_before` where the position lies below it
+    anyway: of two upper bounds SQLite begins at the first, and would read every page before."""
+    asked = {name: getattr(which, name) for name in _MEMBERS}
+    before = which.created_before
+    if after is not None and before is not None and after.created_at < before:
+        del asked["created_before"]
+    return {name: value for name, value in asked.items() if value is not None}
 
 
-def _conditions(which: OrderFilter) -> list[ColumnElement[bool]]:
-    conditions = [orders.c.merchant_id == which.merchant_id]
-    if which.status is not None:
-        conditions.append(orders.c.status == which.status.value)
-    if which.customer_id is not None:
-        conditions.append(orders.c.customer_id == which.customer_id)
-    if which.invoice_id is not None:
-        conditions.append(orders.c.invoice_id == which.invoice_id)
-    if which.created_after is not None:
-        conditions.append(orders.c.created_at > which.created_after)
-    if which.created_before is not None:
-        conditions.append(orders.c.created_at < which.created_before)
-    return conditions
+@lru_cache(maxsize=128)
+def page_statement(asked: tuple[str, ...], *, continues: bool) -> Statement:
+    """For one combination of filters, of which there are 64 at the most."""
+    return Statement(
+        select(orders)
+        .where(*(_CONDITIONS[name] for name in asked), *after_position(orders, continues=continues))
+        .order_by(orders.c.created_at.desc(), orders.c.id.desc())
+        .limit(bindparam("limit", type_=Integer))
+    )

@@ -5,8 +5,6 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 from application.fingerprint import Fingerprint
-from application.json_text import render
-from application.order_document import order_document
 from application.ports.idempotency import StoredAnswer
 from domain.event import OrderEvent
 from domain.merchant import ApiKey, Scope
@@ -115,8 +113,8 @@ def row_to_operation(row: Row) -> PaymentOperation:
     )
 
 
-def event_to_row(event: OrderEvent, order: Order) -> dict[str, Any]:
-    """`data` is the order's public document as the event's change left it."""
+def event_to_row(event: OrderEvent, document: str) -> dict[str, Any]:
+    """`document` is the order's public document as the event's change left it."""
     return {
         "id": event.id,
         "merchant_id": event.merchant_id,
@@ -124,7 +122,7 @@ def event_to_row(event: OrderEvent, order: Order) -> dict[str, Any]:
         "order_version": event.order_version,
         "type": event.type.value,
         "occurred_at": event.occurred_at,
-        "data": render(order_document(order)).decode(),
+        "data": document,
     }
 
 

@@ -32,10 +32,12 @@ class StoredAnswer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Record:
-    """A change and the answer that tells of it: saved together or not at all."""
+    """A change and the answer that tells of it: saved together or not at all. With the change of
+    an order goes `document`, the order's public JSON text as the change left it."""
 
     answer: StoredAnswer
     change: Change | ApiKeyChange
+    document: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,7 +11,7 @@ from adapters.sql.database import Database
 from adapters.sql.rows import answer_to_row, event_to_row, operation_to_row, order_to_row
 from adapters.sql.tables import idempotency_keys, order_events, orders, payment_operations
 from domain.order import Change
-from tests.examples import a_placement, a_record, ids
+from tests.examples import a_placement, a_record, document_of, ids
 
 pytestmark = pytest.mark.anyio
 
@@ -26,7 +26,7 @@ async def placed(database: Database) -> Change:
         await connection.execute(insert(orders).values(order_to_row(change.order)))
         operation = operation_to_row(change.operation)
         await connection.execute(insert(payment_operations).values(operation))
-        event = event_to_row(change.event, change.order)
+        event = event_to_row(change.event, document_of(change.order).decode())
         await connection.execute(insert(order_events).values(event))
         answer = answer_to_row(a_record(MERCHANT, change=change).answer)
         await connection.execute(insert(idempotency_keys).values(answer))
@@ -79,7 +79,9 @@ async def test_only_successes_are_kept_under_a_key(database: Database, status: i
 
 async def test_a_version_of_an_order_has_one_event(database: Database, placed: Change) -> None:
     second = replace(placed.event, id=ids.new())
-    await insertion_fails(database, order_events, event_to_row(second, placed.order))
+    await insertion_fails(
+        database, order_events, event_to_row(second, document_of(placed.order).decode())
+    )
 
 
 async def test_no_operation_belongs_to_no_order_or_to_another_merchants(
@@ -100,7 +102,9 @@ async def test_no_event_belongs_to_no_order_or_to_another_merchants(
         replace(placed.event, id=ids.new(), order_id=ids.new()),
         replace(placed.event, id=ids.new(), merchant_id=STRANGER),
     ):
-        await insertion_fails(database, order_events, event_to_row(stray, placed.order))
+        await insertion_fails(
+            database, order_events, event_to_row(stray, document_of(placed.order).decode())
+        )
 
 
 async def test_postgresql_refuses_a_number_its_column_cannot_hold(

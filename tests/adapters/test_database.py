@@ -126,8 +126,8 @@ async def test_foreign_keys_are_enforced(database: Database) -> None:
 
 @pytest.fixture
 async def small(database_url: str) -> AsyncIterator[Database]:
-    """Two connections on PostgreSQL; nobody waits for one."""
-    limits = PoolLimits(size=2, wait_seconds=0.01)
+    """Two connections for transactions on PostgreSQL; nobody waits for one."""
+    limits = PoolLimits(size=8, wait_seconds=0.01)
     async with closing(Database(database_url, limits)) as opened:
         yield opened
 

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.anyio
 
 RECORDING = b"made_orders"
 """What only the statement of a recording has in it."""
-ENDED = b"SELECT 1\0"
+ENDED = b"SELECT 0\0"
 """How PostgreSQL says that the statement has ended; it leaves the server behind the commit."""
 
 

@@ -1,13 +1,14 @@
 """How the databases find a page of orders: through one index, touching no more than they show."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final
 from uuid import UUID
 
 import pytest
-from sqlalchemy import event, insert, text
+from sqlalchemy import insert, text
 
 from adapters.sql.database import Database
 from adapters.sql.orders import SqlOrders
@@ -70,27 +71,44 @@ class Executed:
 async def page_statement(database: Database, which: OrderFilter) -> Executed:
     """What is really sent for a page of 25."""
     seen: list[Executed] = []
-    engine = database._reader.sync_engine
-
-    def note(_connection: Any, _cursor: Any, statement: str, parameters: Any, *_: Any) -> None:
-        seen.append(Executed(statement, parameters))
-
-    event.listen(engine, "before_cursor_execute", note)
-    try:
+    with pytest.MonkeyPatch.context() as patched:
+        if database.is_postgresql:
+            _watch_driver(patched, database, seen)
+        else:
+            _watch_engine(patched, database, seen)
         page = await SqlOrders(database).page(which, DEEP, 25)
-    finally:
-        event.remove(engine, "before_cursor_execute", note)
     assert len(page.items) == 25
     (executed,) = seen
     return executed
 
 
+def _watch_driver(patched: pytest.MonkeyPatch, database: Database, seen: list[Executed]) -> None:
+    fetch = database._driver.fetch
+
+    async def noted(statement: str, arguments: Sequence[Any]) -> list[Any]:
+        seen.append(Executed(statement, arguments))
+        return await fetch(statement, arguments)
+
+    patched.setattr(database._driver, "fetch", noted)
+
+
+def _watch_engine(patched: pytest.MonkeyPatch, database: Database, seen: list[Executed]) -> None:
+    dialect = database._reader.sync_engine.dialect
+    execute = dialect.do_execute
+
+    def noted(cursor: Any, statement: str, parameters: Any, context: Any) -> None:
+        seen.append(Executed(statement, parameters))
+        execute(cursor, statement, parameters, context)
+
+    patched.setattr(dialect, "do_execute", noted)
+
+
 async def explain(database: Database, how: str, executed: Executed) -> list[Any]:
+    statement = f"{how} {executed.statement}"
+    if database.is_postgresql:
+        return await database._driver.fetch(statement, executed.parameters)
     async with database.statement() as connection:
-        explained = await connection.exec_driver_sql(
-            f"{how} {executed.statement}", executed.parameters
-        )
-        return list(explained.all())
+        return list((await connection.exec_driver_sql(statement, executed.parameters)).all())
 
 
 def nodes(plan: dict[str, Any]) -> list[dict[str, Any]]:

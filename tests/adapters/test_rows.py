@@ -39,7 +39,7 @@ from domain.merchant import ApiKey
 from domain.order import Order
 from domain.payment import PaymentOperation
 from tests import examples
-from tests.examples import ids, moments
+from tests.examples import document_of, ids, moments
 
 pytestmark = pytest.mark.anyio
 
@@ -115,7 +115,10 @@ async def test_an_event_keeps_the_public_document_of_the_order_as_it_left_it(
         occurred_at=moment,
     )
     row = await there_and_back(
-        database, order_events, event_to_row(event, order), (orders, order_to_row(order))
+        database,
+        order_events,
+        event_to_row(event, document_of(order).decode()),
+        (orders, order_to_row(order)),
     )
     assert row["data"] == render(order_document(order)).decode()
     assert "risk_score" not in json.loads(row["data"])

@@ -54,6 +54,7 @@ class Maker:
             location=f"/v1/orders/{change.order.id}",
             body=f'{{"made":{len(self.asked)}}}'.encode(),
             change=change,
+            document=b"{}",
         )
 
     def _a_secret(self) -> Made:

@@ -1,0 +1,141 @@
+"""Group commit: what arrives while a commit is under way is committed together by the next one.
+
+One transaction, one statement, one flush of the log for many, after Gawlick and Kinkade, "Varieties
+of Concurrency Control in IMS/VS Fast Path" (1985). Nobody waits for company: what finds a free lane
+leaves at once.
+"""
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Awaitable, Callable, Hashable, Sequence
+from dataclasses import dataclass
+from typing import Final, Generic, Protocol, TypeVar
+
+from adapters.sql.faults import ConnectionLost
+from application.ports.faults import StorageUnavailable
+
+
+class Kindly(Protocol):
+    @property
+    def kind(self) -> Hashable:
+        """Only items of one kind can be written together."""
+
+
+Item = TypeVar("Item", bound=Kindly)
+Outcome = TypeVar("Outcome")
+
+_log = logging.getLogger("harbor.group_commit")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lanes:
+    """`most` batches are committed at the same time, each of at most `batch` items; at most
+    `waiting` items wait for a place in one."""
+
+    most: int = 4
+    batch: int = 128
+    waiting: int = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class _Waiting(Generic[Item, Outcome]):
+    item: Item
+    outcome: asyncio.Future[Outcome]
+
+
+class GroupCommit(Generic[Item, Outcome]):
+    """`together` writes several items of one kind at once and answers their outcomes in the order
+    of the items; `alone` writes one, for when several together did not go."""
+
+    def __init__(
+        self,
+        together: Callable[[Sequence[Item]], Awaitable[Sequence[Outcome]]],
+        alone: Callable[[Item], Awaitable[Outcome]],
+        lanes: Lanes,
+    ) -> None:
+        self._together = together
+        self._alone = alone
+        self._lanes: Final = lanes
+        self._waiting: deque[_Waiting[Item, Outcome]] = deque()
+        self._running: set[asyncio.Task[None]] = set()
+        self._is_about_to_leave = False
+
+    async def write(self, item: Item) -> Outcome:
+        """What became of the item.
+
+        Raises StorageUnavailable at once when too many wait already, and what `together` or
+        `alone` raises: a fault that all of a batch share is one of its own for each caller.
+        """
+        if len(self._waiting) >= self._lanes.waiting:
+            raise StorageUnavailable("More orders arrive than the database can take.")
+        outcome: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+        self._waiting.append(_Waiting(item, outcome))
+        self._leave_soon()
+        return await outcome
+
+    def _leave_soon(self) -> None:
+        """When what arrived in the same turn of the loop is on board too."""
+        if not self._is_about_to_leave and len(self._running) < self._lanes.most:
+            self._is_about_to_leave = True
+            asyncio.get_running_loop().call_soon(self._leave)
+
+    def _leave(self) -> None:
+        self._is_about_to_leave = False
+        if not self._waiting:
+            return
+        batch = self._board()
+        running = asyncio.create_task(self._commit(batch))
+        self._running.add(running)
+        running.add_done_callback(self._arrive)
+        if self._waiting:
+            self._leave_soon()
+
+    def _board(self) -> list[_Waiting[Item, Outcome]]:
+        """Those of the kind of the first, in the order in which they came."""
+        kind = self._waiting[0].item.kind
+        batch: list[_Waiting[Item, Outcome]] = []
+        stay: list[_Waiting[Item, Outcome]] = []
+        while self._waiting and len(batch) < self._lanes.batch:
+            each = self._waiting.popleft()
+            (batch if each.item.kind == kind else stay).append(each)
+        self._waiting.extendleft(reversed(stay))
+        return batch
+
+    def _arrive(self, running: asyncio.Task[None]) -> None:
+        self._running.discard(running)
+        if self._waiting:
+            self._leave_soon()
+
+    async def _commit(self, batch: Sequence[_Waiting[Item, Outcome]]) -> None:
+        try:
+            outcomes = await self._together([each.item for each in batch])
+        except (ConnectionLost, StorageUnavailable) as fault:
+            for each in batch:
+                _fail(each, type(fault)(*fault.args), cause=fault)
+        except Exception as error:  # one item spoils the batch: which one is found out singly
+            _log.warning("a batch was written singly: %s", type(error).__name__)
+            for each in batch:
+                await self._commit_alone(each)
+        else:
+            for each, outcome in zip(batch, outcomes, strict=True):
+                if not each.outcome.done():
+                    each.outcome.set_result(outcome)
+
+    async def _commit_alone(self, one: _Waiting[Item, Outcome]) -> None:
+        try:
+            outcome = await self._alone(one.item)
+        except Exception as error:
+            _fail(one, error)
+        else:
+            if not one.outcome.done():
+                one.outcome.set_result(outcome)
+
+
+def _fail(
+    one: _Waiting[Item, Outcome], error: Exception, *, cause: Exception | None = None
+) -> None:
+    """The caller may have gone; an exception that nobody fetches would be logged."""
+    if not one.outcome.done():
+        error.__cause__ = cause
+        one.outcome.set_exception(error)

@@ -1,0 +1,197 @@
+"""Many placed orders in one PostgreSQL statement.
+
+Of the values that the four rows of a placement have, most stand in several rows, or are the same
+for every new order. Each is sent once: those that differ from order to order as arrays, which
+`unnest` makes rows of, the others singly for the whole batch.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+from uuid import UUID
+
+from sqlalchemy import (
+    CTE,
+    BigInteger,
+    Column,
+    ColumnElement,
+    Select,
+    String,
+    Table,
+    Text,
+    bindparam,
+    column,
+    func,
+    literal_column,
+    not_,
+    or_,
+    select,
+)
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.types import TypeEngine
+
+from adapters.sql.recording import Row, Rows
+from adapters.sql.statement import Statement
+from adapters.sql.tables import idempotency_keys, order_events, orders, payment_operations
+
+_TABLES: Final = (idempotency_keys, orders, payment_operations, order_events)
+_PLACE: Final = {table: place for place, table in enumerate(_TABLES)}
+_KEY: Final = idempotency_keys.c
+_ORDER: Final = orders.c
+_OPERATION: Final = payment_operations.c
+_EVENT: Final = order_events.c
+
+_SAME: Final[Mapping[Column[Any], Column[Any]]] = {
+    _ORDER.id: _KEY.resource_id,
+    _ORDER.merchant_id: _KEY.merchant_id,
+    _ORDER.idempotency_key: _KEY.key,
+    _ORDER.created_at: _KEY.created_at,
+    _ORDER.updated_at: _KEY.created_at,
+    _OPERATION.merchant_id: _KEY.merchant_id,
+    _OPERATION.order_id: _KEY.resource_id,
+    _OPERATION.amount_minor: _ORDER.amount_minor,
+    _OPERATION.currency: _ORDER.currency,
+    _OPERATION.payment_method: _ORDER.payment_method,
+    _OPERATION.due_at: _KEY.created_at,
+    _OPERATION.created_at: _KEY.created_at,
+    _OPERATION.updated_at: _KEY.created_at,
+    _EVENT.merchant_id: _KEY.merchant_id,
+    _EVENT.order_id: _KEY.resource_id,
+    _EVENT.occurred_at: _KEY.created_at,
+}
+"""A column, and the one that has its value in a placement."""
+
+_ALIKE: Final = (
+    *(_KEY.route, _KEY.fingerprint_version, _KEY.resource_type, _KEY.status, _KEY.sealed),
+    *(_ORDER.status, _ORDER.captured_minor, _ORDER.refunded_minor, _ORDER.version),
+    *(_ORDER.failure_code, _ORDER.failure_message),
+    *(_OPERATION.state, _OPERATION.fence, _OPERATION.attempts),
+    *(_OPERATION.first_sent_at, _OPERATION.lease_expires_at),
+    *(_EVENT.type, _EVENT.order_version),
+)
+"""Columns that all orders of a batch have alike; what differs in one goes into another batch."""
+
+_EACH: Final = tuple(
+    column
+    for table in _TABLES
+    for column in table.columns
+    if column not in {*_SAME, *_ALIKE, _EVENT.data}
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Placement:
+    """A recording that fits the statement: its rows in the order of the tables."""
+
+    lock_key: int
+    rows: tuple[Row, Row, Row, Row]
+    kind: tuple[Any, ...]
+    """The values of the columns that a batch has alike."""
+
+    @property
+    def order_id(self) -> UUID:
+        order_id: UUID = self.rows[0]["resource_id"]
+        return order_id
+
+    def as_rows(self) -> Rows:
+        claim, *made = self.rows
+        return Rows(claim=claim, made=list(zip(_TABLES[1:], made, strict=True)), changed=())
+
+
+def placement_of(rows: Rows, lock_key: int) -> Placement | None:
+    """None when it is another kind of change, or one whose columns do not agree as above."""
+    if rows.changed or tuple(table for table, _ in rows.made) != _TABLES[1:]:
+        return None
+    _, order, operation, event = found = (rows.claim, *(row for _, row in rows.made))
+    if any(found[here][name] != found[there][same] for here, name, there, same in _EQUATIONS):
+        return None
+    if rows.claim["body"] != event["data"].encode():
+        return None
+    return Placement(
+        lock_key=lock_key,
+        rows=(rows.claim, order, operation, event),
+        kind=tuple(found[place][name] for place, name in _ALIKE_PLACES),
+    )
+
+
+def values(batch: Sequence[Placement]) -> dict[str, Any]:
+    """For `INSERT_PLACEMENTS`; all of the same kind."""
+    given: dict[str, Any] = dict(zip(_ALIKE_NAMES, batch[0].kind, strict=True))
+    given["lock_key"] = [each.lock_key for each in batch]
+    found = [each.rows for each in batch]
+    for name, place, own in _EACH_PLACES:
+        given[name] = [rows[place][own] for rows in found]
+    return given
+
+
+def _place_of(column: Column[Any]) -> tuple[int, str]:
+    return _PLACE[column.table], column.name
+
+
+def _name(column: Column[Any]) -> str:
+    return f"{column.table.name}_{column.name}"
+
+
+_EQUATIONS: Final = [(*_place_of(here), *_place_of(there)) for here, there in _SAME.items()]
+_ALIKE_PLACES: Final = [_place_of(column) for column in _ALIKE]
+_ALIKE_NAMES: Final = [_name(column) for column in _ALIKE]
+_EACH_PLACES: Final = [(_name(column), *_place_of(column)) for column in _EACH]
+
+
+def _statement() -> Select[Any]:
+    """One round trip: for each order take its key's lock without waiting, claim the key, and
+    insert its rows, if lock and claim were won. Neither is waited for: two batches, in whatever
+    processes, never stand in each other's way.
+
+    Answers `order_id` and `held` (bool) of each order that was not placed: somebody holds the key
+    at this moment (not held), or it was used before.
+    """
+    given = _given()
+    claim = (
+        _insert(idempotency_keys, given, given.c.held)
+        .on_conflict_do_nothing()
+        .returning(_KEY.resource_id)
+        .cte("claim")
+    )
+    won = given.c[_name(_KEY.resource_id)].in_(select(claim.c.resource_id))
+    made = [_insert(table, given, won).cte(f"made_{table.name}") for table in _TABLES[1:]]
+    order_id = given.c[_name(_KEY.resource_id)].label("order_id")
+    return select(order_id, given.c.held).where(or_(not_(given.c.held), not_(won))).add_cte(*made)
+
+
+def _given() -> CTE:
+    names = ["lock_key", *(_name(each) for each in _EACH)]
+    types = [BigInteger(), *(_array_type(each) for each in _EACH)]
+    arrays = [
+        bindparam(name, type_=postgresql.ARRAY(kind))
+        for name, kind in zip(names, types, strict=True)
+    ]
+    sent = (
+        func.unnest(*arrays)
+        .table_valued(*(column(name, kind) for name, kind in zip(names, types, strict=True)))
+        .render_derived()
+    )
+    return select(sent, func.pg_try_advisory_xact_lock(sent.c.lock_key).label("held")).cte("given")
+
+
+def _array_type(column: Column[Any]) -> TypeEngine[Any]:
+    """Without a length: a cast to varchar(n) would cut silently what the column refuses."""
+    return Text() if isinstance(column.type, String) else column.type
+
+
+def _insert(table: Table, given: CTE, condition: ColumnElement[bool]) -> postgresql.Insert:
+    values = [_value(each, given).label(each.name) for each in table.columns]
+    rows = select(*values).select_from(given).where(condition)
+    return postgresql.insert(table).from_select([each.name for each in table.columns], rows)
+
+
+def _value(of: Column[Any], given: CTE) -> ColumnElement[Any]:
+    if of is _EVENT.data:
+        # The event's document is the answer's body.
+        return func.convert_from(given.c[_name(_KEY.body)], literal_column("'UTF8'"))
+    if of in _ALIKE:
+        return bindparam(_name(of), type_=of.type)
+    return given.c[_name(_SAME.get(of, of))]
+
+
+INSERT_PLACEMENTS: Final = Statement(_statement())
