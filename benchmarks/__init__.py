@@ -1,0 +1,1 @@
+"""The benchmark anyone can run: `make bench`. How and why is in docs/performance.md."""

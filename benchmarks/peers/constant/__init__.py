@@ -1,0 +1,1 @@
+"""The least that uvicorn can do: one constant answer, as large as an order."""

@@ -1,0 +1,1 @@
+"""A raw ASGI application with a pool of asyncpg connections and one statement for each order."""

@@ -1,0 +1,1 @@
+"""What tutorials teach: FastAPI, an ORM session for each request, Redis before and after."""

@@ -1,0 +1,132 @@
+"""Where contenders are started, checked, and put under load."""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from benchmarks import checking
+from benchmarks.cluster import Cluster, postgres_cluster, slow_disk_cluster
+from benchmarks.contenders import PROGRAMS, Place
+from benchmarks.load import Amount, Outcome, Request, run_load
+from benchmarks.processes import Running, running
+from benchmarks.progress import say
+from tests.support.redis import redis_server
+
+_WITHOUT_ORDERS: Final = ("constant",)
+_REFERENCE: Final = "harbor"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Live:
+    """A contender that runs, on a database of its own."""
+
+    name: str
+    server: Running
+    cluster: Cluster
+    database: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Window:
+    """One measurement of one contender. Processor time is in microseconds for each request."""
+
+    contender: str
+    outcome: Outcome
+    application_us: float
+    database_us: float
+
+    @property
+    def cpu_us(self) -> float:
+        return self.application_us + self.database_us
+
+
+class Stage:
+    """Starts each contender when it is first needed and keeps it: idle ones cost nothing."""
+
+    def __init__(self, stack: ExitStack, cluster: Cluster, redis_url: str, logs: Path) -> None:
+        self.cluster = cluster
+        self._stack = stack
+        self._redis_url = redis_url
+        self._logs = logs
+        self._live: dict[tuple[str, bool], Live] = {}
+        self._slow: Cluster | None = None
+        self._harbors_work: checking.Work | None = None
+
+    def live(self, name: str, *, slow_disk: bool = False) -> Live:
+        """The contender, running and checked. Raises NotTheSameWork, DidNotStart."""
+        known = (name, slow_disk)
+        if known not in self._live:
+            self._live[known] = self._start(
+                name, self._slow_cluster() if slow_disk else self.cluster
+            )
+        return self._live[known]
+
+    def extra(self, name: str, database: str) -> Live:
+        """Another process of a contender, on a database that is there."""
+        return self._run(name, self.cluster, database)
+
+    def _slow_cluster(self) -> Cluster:
+        if self._slow is None:
+            self._slow = self._stack.enter_context(slow_disk_cluster(self.cluster))
+        return self._slow
+
+    def _start(self, name: str, cluster: Cluster) -> Live:
+        cluster.create(f"bench_{name}")
+        live = self._run(name, cluster, f"bench_{name}")
+        if name not in _WITHOUT_ORDERS:
+            checking.compare(self._work_of(live), self._reference())
+            cluster.empty(live.database)
+            say(f"{name} does the work: four rows, a stored answer, and no more on a repeat")
+        return live
+
+    def _reference(self) -> checking.Work:
+        """What Harbor leaves behind, to which the others are compared."""
+        if self._harbors_work is None:
+            self.cluster.create("bench_reference")
+            with ExitStack() as brief:
+                live = self._run(_REFERENCE, self.cluster, "bench_reference", brief)
+                self._harbors_work = self._work_of(live)
+        return self._harbors_work
+
+    def _work_of(self, live: Live) -> checking.Work:
+        try:
+            return checking.work_of(live.server.port, live.cluster, live.database)
+        except checking.NotTheSameWork as error:
+            raise checking.NotTheSameWork(f"{live.name}: {error}") from error
+
+    def _run(
+        self, name: str, cluster: Cluster, database: str, stack: ExitStack | None = None
+    ) -> Live:
+        place = Place(
+            cluster=cluster, database_url=cluster.url_of(database), redis_url=self._redis_url
+        )
+        log = self._logs / f"{name}-{database}-{len(self._live)}.log"
+        server = (stack or self._stack).enter_context(running(PROGRAMS[name](place), log))
+        return Live(name=name, server=server, cluster=cluster, database=database)
+
+
+@contextmanager
+def open_stage(logs: Path) -> Iterator[Stage]:
+    """A PostgreSQL and a Redis, and nobody on stage yet; all is ended at the end."""
+    with ExitStack() as stack:
+        cluster = stack.enter_context(postgres_cluster())
+        redis = stack.enter_context(redis_server())
+        yield Stage(stack, cluster, redis.url, logs)
+
+
+def measure(live: Live, request: Request, amount: Amount) -> Window:
+    """Put load on a contender and watch the processor time. Raises InvalidRun."""
+    watched: tuple[Callable[[], float], ...] = (
+        lambda: live.server.cpu_seconds,
+        lambda: live.cluster.cpu_seconds,
+    )
+    before = [watch() for watch in watched]
+    outcome = run_load(live.server.port, request, amount)
+    application, database = (
+        (watch() - was) / outcome.answered * 1e6 for watch, was in zip(watched, before, strict=True)
+    )
+    return Window(
+        contender=live.name, outcome=outcome, application_us=application, database_us=database
+    )
