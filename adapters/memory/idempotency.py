@@ -37,10 +37,11 @@ class SingleFlightIdempotency(IdempotencyStore):
         flight = asyncio.create_task(self._inner.record(record))
         self._flights[identity] = flight
         flight.add_done_callback(lambda done: self._land(identity, done))
-        await asyncio.wait({flight}, timeout=self._deadline_seconds)
-        if not flight.done():
-            raise OutcomeUnknown
-        return flight.result()
+        try:
+            async with asyncio.timeout(self._deadline_seconds):
+                return await asyncio.shield(flight)
+        except TimeoutError:
+            raise OutcomeUnknown from None
 
     async def _follow(self, flight: asyncio.Task[Standing]) -> Standing | None:
         """What the first got, a fault of the store included; None when it failed for a reason of

@@ -5,8 +5,10 @@ for every new order. Each is sent once: those that differ from order to order as
 `unnest` makes rows of, the others singly for the whole batch.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain, product
+from operator import itemgetter
 from typing import Any, Final
 from uuid import UUID
 
@@ -34,8 +36,9 @@ from adapters.sql.recording import Row, Rows
 from adapters.sql.statement import Statement
 from adapters.sql.tables import idempotency_keys, order_events, orders, payment_operations
 
+Getter = Callable[[Row], Any]
+
 _TABLES: Final = (idempotency_keys, orders, payment_operations, order_events)
-_PLACE: Final = {table: place for place, table in enumerate(_TABLES)}
 _KEY: Final = idempotency_keys.c
 _ORDER: Final = orders.c
 _OPERATION: Final = payment_operations.c
@@ -69,7 +72,8 @@ _ALIKE: Final = (
     *(_OPERATION.first_sent_at, _OPERATION.lease_expires_at),
     *(_EVENT.type, _EVENT.order_version),
 )
-"""Columns that all orders of a batch have alike; what differs in one goes into another batch."""
+"""Columns that all orders of a batch have alike, in the order of the tables; an order that differs
+in one goes into another batch."""
 
 _EACH: Final = tuple(
     column
@@ -85,8 +89,8 @@ class Placement:
 
     lock_key: int
     rows: tuple[Row, Row, Row, Row]
-    kind: tuple[Any, ...]
-    """The values of the columns that a batch has alike."""
+    kind: tuple[tuple[Any, ...], ...]
+    """The values of the columns that a batch has alike, of each row."""
 
     @property
     def order_id(self) -> UUID:
@@ -95,7 +99,7 @@ class Placement:
 
     def as_rows(self) -> Rows:
         claim, *made = self.rows
-        return Rows(claim=claim, made=list(zip(_TABLES[1:], made, strict=True)), changed=())
+        return Rows(claim=claim, made=list(zip(_TABLES[1:], made, strict=True)))
 
 
 def placement_of(rows: Rows, lock_key: int) -> Placement | None:
@@ -103,20 +107,20 @@ def placement_of(rows: Rows, lock_key: int) -> Placement | None:
     if rows.changed or tuple(table for table, _ in rows.made) != _TABLES[1:]:
         return None
     _, order, operation, event = found = (rows.claim, *(row for _, row in rows.made))
-    if any(found[here][name] != found[there][same] for here, name, there, same in _EQUATIONS):
+    if any(own(found[here]) != same(found[there]) for here, own, there, same in _AGREEMENTS):
         return None
-    if rows.claim["body"] != event["data"].encode():
+    if rows.document is not rows.claim["body"]:
         return None
     return Placement(
         lock_key=lock_key,
         rows=(rows.claim, order, operation, event),
-        kind=tuple(found[place][name] for place, name in _ALIKE_PLACES),
+        kind=tuple(alike(row) for alike, row in zip(_ALIKE_OF, found, strict=True)),
     )
 
 
 def values(batch: Sequence[Placement]) -> dict[str, Any]:
     """For `INSERT_PLACEMENTS`; all of the same kind."""
-    given: dict[str, Any] = dict(zip(_ALIKE_NAMES, batch[0].kind, strict=True))
+    given: dict[str, Any] = dict(zip(_ALIKE_NAMES, chain(*batch[0].kind), strict=True))
     given["lock_key"] = [each.lock_key for each in batch]
     found = [each.rows for each in batch]
     for name, place, own in _EACH_PLACES:
@@ -124,18 +128,28 @@ def values(batch: Sequence[Placement]) -> dict[str, Any]:
     return given
 
 
-def _place_of(column: Column[Any]) -> tuple[int, str]:
-    return _PLACE[column.table], column.name
-
-
 def _name(column: Column[Any]) -> str:
     return f"{column.table.name}_{column.name}"
 
 
-_EQUATIONS: Final = [(*_place_of(here), *_place_of(there)) for here, there in _SAME.items()]
-_ALIKE_PLACES: Final = [_place_of(column) for column in _ALIKE]
+def _agreements() -> Iterator[tuple[int, Getter, int, Getter]]:
+    """Of each two rows that share values: which, and how to get those of the one and the other."""
+    for here, there in product(_TABLES, _TABLES):
+        shared = [(o, s) for o, s in _SAME.items() if o.table is here and s.table is there]
+        if shared:
+            own = itemgetter(*(column.name for column, _ in shared))
+            same = itemgetter(*(column.name for _, column in shared))
+            yield _TABLES.index(here), own, _TABLES.index(there), same
+
+
+_AGREEMENTS: Final = tuple(_agreements())
+_ALIKE_OF: Final[tuple[Getter, ...]] = tuple(
+    itemgetter(*(column.name for column in _ALIKE if column.table is table)) for table in _TABLES
+)
 _ALIKE_NAMES: Final = [_name(column) for column in _ALIKE]
-_EACH_PLACES: Final = [(_name(column), *_place_of(column)) for column in _EACH]
+_EACH_PLACES: Final = [
+    (_name(column), _TABLES.index(column.table), column.name) for column in _EACH
+]
 
 
 def _statement() -> Select[Any]:

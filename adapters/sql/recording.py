@@ -38,7 +38,9 @@ class Rows:
 
     claim: Row
     made: Sequence[tuple[Table, Row]]
-    changed: Sequence[Update]
+    changed: Sequence[Update] = ()
+    document: bytes | None = None
+    """The text that the event's row has, as it came."""
 
 
 def rows_of(record: Record) -> Rows:
@@ -49,7 +51,7 @@ def rows_of(record: Record) -> Rows:
             made = [(orders, order_to_row(order)), (order_events, told)]
             if operation is not None:
                 made.insert(1, (payment_operations, operation_to_row(operation)))
-            return Rows(claim=claim, made=made, changed=())
+            return Rows(claim=claim, made=made, document=record.document)
         case ApiKeyChange(issued=issued, retired=retired):
             changed = () if retired is None else (retirement(retired),)
             return Rows(claim=claim, made=[(api_keys, api_key_to_row(issued))], changed=changed)

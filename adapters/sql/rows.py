@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from application.fingerprint import Fingerprint
 from application.ports.idempotency import StoredAnswer
@@ -11,6 +11,8 @@ from domain.merchant import ApiKey, Scope
 from domain.money import Money
 from domain.order import CaptureMethod, Failure, Order, OrderRequest, OrderStatus
 from domain.payment import OperationKind, OperationState, PaymentOperation
+
+_JSON: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 
 
 class Row(Protocol):
@@ -199,4 +201,4 @@ def row_to_api_key(row: Row) -> ApiKey:
 
 
 def _to_json(value: Mapping[str, str]) -> str:
-    return json.dumps(dict(value), ensure_ascii=False, separators=(",", ":"))
+    return _JSON.encode(dict(value))
