@@ -27,8 +27,8 @@ class Caller:
 
     def require(self, *scopes: Scope) -> None:
         """Raises ScopeMissing."""
-        missing = [scope for scope in scopes if scope not in self.scopes]
-        if missing:
+        if not self.scopes.issuperset(scopes):
+            missing = [scope for scope in scopes if scope not in self.scopes]
             raise ScopeMissing(f"This API key lacks the scope {', '.join(missing)}.")
 
 
@@ -42,8 +42,7 @@ class Authenticate:
         """Raises Unauthenticated, StorageUnavailable."""
         self._refuse_malformed(text)
         candidates = await self._api_keys.with_prefix(api_key_text.prefix(text))
-        digest = api_key_text.digest(text)
-        key = next((k for k in candidates if hmac.compare_digest(k.digest, digest)), None)
+        key = _speaking(candidates, api_key_text.digest(text))
         now = self._clock.now()
         if key is None or not key.is_active(now):
             raise Unauthenticated("The API key is unknown, revoked or expired.")
@@ -67,3 +66,10 @@ class Authenticate:
         except StorageUnavailable:
             # The note is for people; a request does not fail for it.
             return
+
+
+def _speaking(candidates: tuple[ApiKey, ...], digest: bytes) -> ApiKey | None:
+    for key in candidates:
+        if hmac.compare_digest(key.digest, digest):
+            return key
+    return None

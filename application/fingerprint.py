@@ -1,9 +1,10 @@
 """What makes two requests the same request: the route and the JSON value of the body."""
 
-import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from hashlib import blake2b, sha256
+from json.encoder import encode_basestring
 from typing import Final
 
 VERSION: Final = 1
@@ -11,6 +12,13 @@ VERSION: Final = 1
 it for the keys that have the old version: digests of two versions do not compare."""
 
 _MEMBER_HASH_BYTES: Final = 4
+_ENCODER: Final = json.JSONEncoder(
+    ensure_ascii=False,
+    check_circular=False,
+    allow_nan=False,
+    sort_keys=True,
+    separators=(",", ":"),
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,23 +43,23 @@ def fingerprint(route: str, body: Mapping[str, object]) -> Fingerprint:
 
     The order of members and white space do not count; any other difference does.
     """
-    members = {name: _canonical(value) for name, value in sorted(body.items())}
-    whole = hashlib.sha256(route.encode())
-    for name, value in members.items():
-        whole.update(b"\n%b:%b" % (_canonical(name), value))
+    texts = [(name, _canonical(value)) for name, value in sorted(body.items())]
+    whole = b"".join([b"\n%b:%b" % (_canonical(name), text) for name, text in texts])
     return Fingerprint(
         version=VERSION,
-        digest=whole.digest(),
-        members={name: _short_hash(value) for name, value in members.items()},
+        digest=sha256(route.encode() + whole).digest(),
+        members={name: _short_hash(text) for name, text in texts},
     )
 
 
 def _canonical(value: object) -> bytes:
-    text = json.dumps(
-        value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
-    )
-    return text.encode()
+    # Most members are strings and integers, which need no encoder made for them.
+    if type(value) is str:
+        return encode_basestring(value).encode()
+    if type(value) is int:
+        return b"%d" % value
+    return _ENCODER.encode(value).encode()
 
 
 def _short_hash(value: bytes) -> str:
-    return hashlib.blake2b(value, digest_size=_MEMBER_HASH_BYTES).hexdigest()
+    return blake2b(value, digest_size=_MEMBER_HASH_BYTES).hexdigest()

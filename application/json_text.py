@@ -2,11 +2,14 @@
 
 import json
 from datetime import datetime
+from typing import Final
+
+_ENCODER: Final = json.JSONEncoder(ensure_ascii=False, check_circular=False, separators=(",", ":"))
 
 
 def render(document: object) -> bytes:
     """UTF-8 JSON text without white space."""
-    return json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
+    return _ENCODER.encode(document).encode()
 
 
 def rfc3339(moment: datetime) -> str:

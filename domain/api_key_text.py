@@ -5,6 +5,7 @@ key is refused without asking the database, and a secret scanner can tell a key 
 """
 
 import hashlib
+import re
 import zlib
 from enum import StrEnum
 from typing import Final
@@ -13,12 +14,20 @@ ALPHABET: Final = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxy
 RANDOM_LENGTH: Final = 32
 CHECK_LENGTH: Final = 6
 _PREFIX_LENGTH: Final = 8
+_PAIRS: Final = [high + low for high in ALPHABET for low in ALPHABET]
+"""The digits of base 62², so that the check takes half as many divisions."""
 
 
 class KeyMode(StrEnum):
     TEST = "test"
     """The gateway is simulated."""
     LIVE = "live"
+
+
+_SHAPE: Final = re.compile(
+    rf"(?P<body>hk_(?P<mode>{'|'.join(KeyMode)})_[0-9A-Za-z]{{{RANDOM_LENGTH}}})"
+    rf"(?P<check>[0-9A-Za-z]{{{CHECK_LENGTH}}})"
+)
 
 
 def compose(mode: KeyMode, random_part: str) -> str:
@@ -29,13 +38,10 @@ def compose(mode: KeyMode, random_part: str) -> str:
 
 def mode_of(text: str) -> KeyMode | None:
     """The mode of a well-formed key; None when `text` is not one."""
-    for mode in KeyMode:
-        head = f"hk_{mode}_"
-        if text.startswith(head) and len(text) == len(head) + RANDOM_LENGTH + CHECK_LENGTH:
-            body, check = text[:-CHECK_LENGTH], text[-CHECK_LENGTH:]
-            alphabetic = all(character in ALPHABET for character in body[len(head) :])
-            return mode if alphabetic and _check(body) == check else None
-    return None
+    found = _SHAPE.fullmatch(text)
+    if found is None or _check(found["body"]) != found["check"]:
+        return None
+    return KeyMode(found["mode"])
 
 
 def prefix(text: str) -> str:
@@ -50,8 +56,8 @@ def digest(text: str) -> bytes:
 
 def _check(body: str) -> str:
     value = zlib.crc32(body.encode("ascii", "replace"))
-    characters = []
-    for _ in range(CHECK_LENGTH):
-        value, remainder = divmod(value, len(ALPHABET))
-        characters.append(ALPHABET[remainder])
-    return "".join(reversed(characters))
+    pairs = []
+    for _ in range(CHECK_LENGTH // 2):
+        value, remainder = divmod(value, len(_PAIRS))
+        pairs.append(_PAIRS[remainder])
+    return "".join(reversed(pairs))

@@ -9,12 +9,14 @@ from importlib.metadata import version
 from typing import Final
 
 from fastapi import FastAPI
-from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
+from starlette.types import ASGIApp, Receive, Scope, Send
 
+from application.ports.ids import Ids
 from entrypoints.container import Container, shut_down
 from entrypoints.http import api_keys, health, idempotency_keys, orders
 from entrypoints.http.cursor import Cursors
+from entrypoints.http.direct import Direct
 from entrypoints.http.documented import describe, operation_id
 from entrypoints.http.error_handlers import add_error_handlers
 from entrypoints.http.head import HeadAsGet
@@ -34,17 +36,28 @@ same key never makes a second order or a second charge.
 """
 
 
-def create_app(container: Container, *, run_worker: bool = False) -> FastAPI:
+class HarborApp(FastAPI):
+    """FastAPI as the innermost of Harbor's layers."""
+
+    layers: ASGIApp
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self.layers(scope, receive, send)
+
+    async def ordinary(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await super().__call__(scope, receive, send)
+
+
+def create_app(container: Container, *, run_worker: bool = False, direct: bool = True) -> HarborApp:
     """The application over a container whose settings are set. It closes the container, and runs
-    the worker beside it if told to."""
+    the worker beside it if told to. Without `direct` it answers the same, more slowly."""
     settings = container.settings()
-    app = FastAPI(
+    app = HarborApp(
         title="Harbor Payments",
         summary="The payments order service.",
         description=_DESCRIPTION,
         version=version("harbor-payments"),
         lifespan=_lifespan,
-        middleware=_middleware(container, settings),
         generate_unique_id_function=operation_id,
         redirect_slashes=False,
         servers=[{"url": "/", "description": "This server."}],
@@ -56,33 +69,29 @@ def create_app(container: Container, *, run_worker: bool = False) -> FastAPI:
     for module in (orders, idempotency_keys, api_keys, health):
         app.include_router(module.router)
     describe(app)
+    app.layers = _layers(
+        Direct(app.ordinary, app) if direct else app.ordinary, container.ids(), settings
+    )
     return app
 
 
-def _middleware(container: Container, settings: Settings) -> list[Middleware]:
-    """From the outside in."""
-    layers = [
-        Middleware(Observe, ids=container.ids()),
-        Middleware(HeadAsGet),
-        Middleware(Limits, body_seconds=settings.body_seconds),
-    ]
+def _layers(inner: ASGIApp, ids: Ids, settings: Settings) -> ASGIApp:
+    """From the inside out."""
     if settings.cors_origins:
-        layers.append(
-            Middleware(
-                CORSMiddleware,
-                allow_origins=settings.cors_origins,
-                allow_methods=["GET", "POST", "PATCH", "DELETE"],
-                allow_headers=[
-                    *("Authorization", "Content-Type", "Idempotency-Key"),
-                    *("If-None-Match", "X-Request-Id"),
-                ],
-                expose_headers=[
-                    *("ETag", "Idempotent-Replayed", "Link", "Location"),
-                    *("Retry-After", "X-Request-Id"),
-                ],
-            )
+        inner = CORSMiddleware(
+            inner,
+            allow_origins=settings.cors_origins,
+            allow_methods=["GET", "POST", "PATCH", "DELETE"],
+            allow_headers=[
+                *("Authorization", "Content-Type", "Idempotency-Key"),
+                *("If-None-Match", "X-Request-Id"),
+            ],
+            expose_headers=[
+                *("ETag", "Idempotent-Replayed", "Link", "Location"),
+                *("Retry-After", "X-Request-Id"),
+            ],
         )
-    return layers
+    return Observe(HeadAsGet(Limits(inner, body_seconds=settings.body_seconds)), ids)
 
 
 @asynccontextmanager

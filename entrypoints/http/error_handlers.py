@@ -17,6 +17,7 @@ from application.ports.faults import KeyInProgress, OutcomeUnknown, StorageUnava
 from domain.errors import DomainError
 from entrypoints.http import schemas
 from entrypoints.http.json_body import Unreadable
+from entrypoints.http.observe import failed
 from entrypoints.http.problems import KINDS, InputError, Refused, problem
 from entrypoints.http.request_id import request_id_of
 
@@ -59,6 +60,7 @@ def add_error_handlers(app: FastAPI) -> None:
     app.add_exception_handler(HTTPException, _framework)
     app.add_exception_handler(DomainError, _domain)
     app.add_exception_handler(ApplicationError, _application)
+    app.add_exception_handler(Exception, _unforeseen)
     for fault, code, detail in (
         (KeyInProgress, "idempotency_in_progress", _BUSY),
         (OutcomeUnknown, "outcome_unknown", _UNKNOWN),
@@ -112,6 +114,11 @@ async def _framework(request: Request, error: Exception) -> Response:
         request_id=request_id_of(request.scope),
         headers=headers,
     )
+
+
+async def _unforeseen(request: Request, _: Exception) -> Response:
+    """Starlette raises the error again when this is sent: Observe notes it."""
+    return failed(request_id_of(request.scope))
 
 
 def _allowed(request: Request) -> list[str]:

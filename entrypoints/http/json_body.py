@@ -9,8 +9,12 @@ from typing import Any, Final, NoReturn
 from fastapi import Request, Response
 from fastapi.routing import APIRoute
 
+from entrypoints.http.limits import BODY
+
 MAX_NESTING: Final = 16
 MAX_DIGITS: Final = 19
+
+_UNREAD: Final = object()
 
 
 class MalformedJson(ValueError):
@@ -26,14 +30,25 @@ class Unreadable:
 
 
 class StrictJsonRequest(Request):
+    """A request whose body Limits has read."""
+
+    _value: Any = _UNREAD
+
+    async def body(self) -> bytes:
+        body: bytes = self.scope[BODY]
+        return body
+
     async def json(self) -> Any:
+        return self.value()
+
+    def value(self) -> Any:
         """The body's value, or Unreadable."""
-        if not hasattr(self, "_json"):
+        if self._value is _UNREAD:
             try:
-                self._json = parse_json(await self.body())
+                self._value = parse_json(self.scope[BODY])
             except MalformedJson as error:
-                self._json = Unreadable(str(error))
-        return self._json
+                self._value = Unreadable(str(error))
+        return self._value
 
 
 class StrictJsonRoute(APIRoute):

@@ -14,6 +14,13 @@ MAX_HEADERS: Final = 64
 MAX_URL_BYTES: Final = 4_096
 MAX_BODY_BYTES: Final = 65_536
 
+BODY: Final = "harbor.body"
+"""Where the body lies in the scope, read whole."""
+
+WHOLE: Final = "harbor.whole"
+"""The server leaves it in the scope of a request that has come to its end: reading it waits for
+nothing."""
+
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
 _DISCARDED_BYTES: Final = 16 * 2**20
 _DISCARDING_SECONDS: Final = 1.0
@@ -43,8 +50,11 @@ class Limits:
 
     async def _pass_on(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
-            async with asyncio.timeout(self._body_seconds):
+            if WHOLE in scope:
                 body = await _read_body(receive)
+            else:
+                async with asyncio.timeout(self._body_seconds):
+                    body = await _read_body(receive)
         except Refused as refusal:
             await _refuse(refusal, scope, receive, send)
         except TimeoutError:
@@ -52,6 +62,7 @@ class Limits:
             await _refuse(slow, scope, receive, send)
         else:
             if body is not None:
+                scope[BODY] = body
                 await self._app(scope, _replaying(body, receive), send)
 
 
@@ -87,12 +98,18 @@ def _check_head(scope: Scope) -> None:
         raise Refused("headers_too_large", f"A request has at most {MAX_HEADERS} headers.")
     if len(scope["raw_path"]) + len(scope["query_string"]) > MAX_URL_BYTES:
         raise Refused("uri_too_long", f"An address has at most {MAX_URL_BYTES} bytes.")
-    if scope["http_version"] == "1.1" and sum(name == b"host" for name, _ in headers) != 1:
+    hosts = 0
+    length = 0
+    for name, value in headers:
+        if name == b"host":
+            hosts += 1
+        elif name == b"content-length":
+            length = max(length, _declared(value))
+    if hosts != 1 and scope["http_version"] == "1.1":
         raise Refused("malformed_request", "A request has one Host header (RFC 9112, 3.2).")
     _check_target(scope["raw_path"], scope["query_string"])
-    for name, value in headers:
-        if name == b"content-length" and _declared(value) > MAX_BODY_BYTES:
-            raise _too_large()
+    if length > MAX_BODY_BYTES:
+        raise _too_large()
 
 
 def _check_target(path: bytes, query: bytes) -> None:
@@ -126,22 +143,20 @@ def _declared(length: bytes) -> int:
 
 async def _read_body(receive: Receive) -> bytes | None:
     """The whole body; None when the client left. Counts what really arrives."""
-    chunks = []
-    size = 0
+    body = b""
     while True:
         message = await receive()
         if message["type"] == "http.disconnect":
             return None
-        chunk = message.get("body", b"")
         more = message.get("more_body", False)
-        size += len(chunk)
-        if size > MAX_BODY_BYTES:
+        chunk: bytes = message.get("body", b"")
+        body += chunk
+        if len(body) > MAX_BODY_BYTES:
             if more:
                 await _discard_body(receive)
             raise _too_large()
-        chunks.append(chunk)
         if not more:
-            return b"".join(chunks)
+            return body
 
 
 def _replaying(body: bytes, receive: Receive) -> Receive:

@@ -5,11 +5,13 @@ import logging
 import time
 from typing import Final
 
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from application.ports.ids import Ids
 from entrypoints.http.problems import problem
 from entrypoints.http.request_id import HEADER, assign_request_id
+from entrypoints.logs import RequestRecord
 
 MERCHANT: Final = "harbor.merchant_id"
 """Where the authentication leaves the merchant in the scope, for the log."""
@@ -33,6 +35,7 @@ _API_ONLY: Final = (
     (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
     (b"cache-control", b"no-store"),
 )
+_NAMES: Final = frozenset(name for name, _ in _SECURITY + _API_ONLY)
 _PAGES: Final = ("/docs", "/redoc")
 
 _log = logging.getLogger("harbor.http")
@@ -53,13 +56,12 @@ class Observe:
         started = time.perf_counter()
         request_id = assign_request_id(scope, self._ids)
         status = _CLIENT_LEFT
-        extra = _headers(scope["path"], request_id)
 
         async def send_observed(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                _add_missing(message, extra)
+                _add_missing(message, scope["path"], request_id)
             await send(message)
 
         try:
@@ -74,21 +76,22 @@ class Observe:
         except Exception:
             _log.exception("request failed", extra={"request_id": request_id})
             if status == _CLIENT_LEFT:
-                failure = problem("internal_error", _FAILED, request_id=request_id)
-                await failure(scope, receive, send_observed)
+                await failed(request_id)(scope, receive, send_observed)
         finally:
             _log_request(scope, status, started, request_id)
 
 
-def _headers(path: str, request_id: str) -> tuple[tuple[bytes, bytes], ...]:
-    own = ((HEADER, request_id.encode()), *_SECURITY)
-    return own if path.startswith(_PAGES) else own + _API_ONLY
+def failed(request_id: str) -> Response:
+    """The last answer, when nobody knows what went wrong."""
+    return problem("internal_error", _FAILED, request_id=request_id)
 
 
-def _add_missing(message: Message, extra: tuple[tuple[bytes, bytes], ...]) -> None:
-    headers = message["headers"] = list(message.get("headers", ()))
-    present = {name for name, _ in headers}
-    headers.extend((name, value) for name, value in extra if name not in present)
+def _add_missing(message: Message, path: str, request_id: str) -> None:
+    own = _SECURITY if path.startswith(_PAGES) else _SECURITY + _API_ONLY
+    headers = [*message.get("headers", ()), (HEADER, request_id.encode())]
+    present = {name for name, _ in headers if name in _NAMES}
+    headers += own if not present else [each for each in own if each[0] not in present]
+    message["headers"] = headers
 
 
 def _route_template(scope: Scope) -> str:
@@ -102,14 +105,15 @@ def _route_template(scope: Scope) -> str:
 
 
 def _log_request(scope: Scope, status: int, started: float, request_id: str) -> None:
-    _log.info(
-        "request",
-        extra={
-            "method": scope["method"],
-            "route": _route_template(scope),
-            "status": status,
-            "duration_ms": round((time.perf_counter() - started) * 1000, 2),
-            "request_id": request_id,
-            "merchant_id": scope.get(MERCHANT),
-        },
+    if not _log.isEnabledFor(logging.INFO):
+        return
+    _log.handle(
+        RequestRecord(
+            method=scope["method"],
+            route=_route_template(scope),
+            status=status,
+            duration_ms=round((time.perf_counter() - started) * 1000, 2),
+            request_id=request_id,
+            merchant_id=scope.get(MERCHANT),
+        )
     )

@@ -9,6 +9,8 @@ from typing import Any, ClassVar, Final
 import httptools
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
+from entrypoints.http.limits import WHOLE
+
 MAX_HEAD_BYTES: Final = 16_384
 MAX_URL_BYTES: Final = 4_096
 
@@ -98,6 +100,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         self._withheld_bytes = 0
+        self.scope[WHOLE] = True  # type: ignore[typeddict-unknown-key]
         if not self.parser.should_upgrade():
             super().on_message_complete()
 

@@ -1,0 +1,218 @@
+"""A route's documented signature, compiled once into what has to be done for each request.
+
+Only what `compile_route` understands is compiled: simple values in path and query, one JSON body,
+dependencies that are coroutines. Any other route keeps FastAPI's own way.
+"""
+
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from inspect import iscoroutinefunction, signature
+from typing import Any, Final, TypeAlias, cast
+from urllib.parse import parse_qsl
+
+from fastapi import Response
+from fastapi._compat import ModelField, field_annotation_is_scalar
+from fastapi.dependencies.models import Dependant
+from fastapi.params import Body
+from fastapi.routing import RouteContext
+from fastapi.security import SecurityScopes
+from fastapi.security.base import SecurityBase
+from pydantic import BaseModel
+from starlette.convertors import PathConvertor, StringConvertor
+
+from entrypoints.http.json_body import StrictJsonRequest, StrictJsonRoute
+
+_JSON: Final = ([b"application/json"], [b"application/json; charset=utf-8"])
+
+Matched: TypeAlias = Mapping[str, str]
+"""What the pattern of the path found."""
+
+Values: TypeAlias = Mapping[str, Any]
+"""Arguments of an endpoint, by name."""
+
+Reader: TypeAlias = Callable[[StrictJsonRequest, Matched], Any]
+"""Finds one argument and validates it. Raises NotPlain."""
+
+
+class NotPlain(Exception):
+    """The request is not plainly good. What it is instead, FastAPI's own way decides."""
+
+
+class _NotUnderstood(Exception):
+    """The signature has something that is not compiled."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Call:
+    """`takes` says at which place of the results before it each argument stands."""
+
+    function: Callable[..., Awaitable[Any]]
+    takes: tuple[tuple[str, int], ...]
+
+    def __call__(self, results: Sequence[Any], values: Values) -> Awaitable[Any]:
+        return self.function(**values, **{name: results[place] for name, place in self.takes})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CompiledRoute:
+    """`read` only looks; `answer` acts."""
+
+    route: StrictJsonRoute
+    readers: tuple[tuple[str, Reader], ...]
+    dependencies: tuple[_Call, ...]
+    endpoint: _Call
+
+    def read(self, request: StrictJsonRequest, matched: Matched) -> Values:
+        """The endpoint's arguments out of path, query and body. Raises NotPlain."""
+        return {name: read(request, matched) for name, read in self.readers}
+
+    async def answer(self, request: StrictJsonRequest, values: Values) -> Response:
+        """Await the dependencies, each once and in FastAPI's order, then the endpoint."""
+        results: list[Any] = [request]
+        for dependency in self.dependencies:
+            results.append(await dependency(results, {}))
+        response: Response = await self.endpoint(results, values)
+        return response
+
+
+def compile_route(context: RouteContext) -> CompiledRoute | None:
+    """None when there is something that is not understood."""
+    route, dependant = context.original_route, getattr(context, "dependant", None)
+    if not isinstance(route, StrictJsonRoute) or not isinstance(dependant, Dependant):
+        return None
+    try:
+        calls = _Calls()
+        return CompiledRoute(
+            route=route,
+            readers=tuple(_readers(context, dependant)),
+            endpoint=calls.of(dependant, _of_response(dependant)),
+            dependencies=tuple(calls.dependencies),
+        )
+    except _NotUnderstood:
+        return None
+
+
+class _Calls:
+    """The calls of a tree of dependencies, one after another."""
+
+    def __init__(self) -> None:
+        self.dependencies: list[_Call] = []
+        self._places: dict[tuple[object, ...], int] = {}
+
+    def of(self, dependant: Dependant, function: Callable[..., Awaitable[Any]]) -> _Call:
+        """The call of `function`; what it depends on is placed before it."""
+        _require(dependant.response_param_name is None)
+        _require(dependant.background_tasks_param_name is None)
+        takes = [(each.name, self._place(each)) for each in dependant.dependencies]
+        takes += [(dependant.request_param_name, 0), (dependant.http_connection_param_name, 0)]
+        if (name := dependant.security_scopes_param_name) is not None:
+            function = partial(function, **{name: SecurityScopes(_scopes(dependant))})
+        named = tuple((name, place) for name, place in takes if name is not None)
+        return _Call(function=function, takes=named)
+
+    def _place(self, dependant: Dependant) -> int:
+        _require(not _takes_input(dependant))
+        _require(dependant.use_cache and dependant.scope is None and dependant.concurrency is None)
+        asked = (dependant.call, *(_scopes(dependant) if _uses_scopes(dependant) else ()))
+        if asked not in self._places:
+            call = self.of(dependant, _coroutine_function(dependant))
+            self.dependencies.append(call)
+            self._places[asked] = len(self.dependencies)
+        return self._places[asked]
+
+
+def _coroutine_function(dependant: Dependant) -> Callable[..., Awaitable[Any]]:
+    function: Any = dependant.call
+    _require(iscoroutinefunction(function) or iscoroutinefunction(type(function).__call__))
+    return cast(Callable[..., Awaitable[Any]], function)
+
+
+def _of_response(dependant: Dependant) -> Callable[..., Awaitable[Any]]:
+    function = _coroutine_function(dependant)
+    returned = signature(function).return_annotation
+    _require(isinstance(returned, type) and issubclass(returned, Response))
+    return function
+
+
+def _scopes(dependant: Dependant) -> list[str]:
+    both = (dependant.parent_oauth_scopes or []) + (dependant.own_oauth_scopes or [])
+    return list(dict.fromkeys(both))
+
+
+def _uses_scopes(dependant: Dependant) -> bool:
+    return (
+        dependant.security_scopes_param_name is not None
+        or bool(dependant.own_oauth_scopes)
+        or isinstance(cast(object, dependant.call), SecurityBase)
+        or any(_uses_scopes(each) for each in dependant.dependencies)
+    )
+
+
+def _takes_input(dependant: Dependant) -> bool:
+    return any(
+        (
+            dependant.path_params,
+            dependant.query_params,
+            dependant.header_params,
+            dependant.cookie_params,
+            dependant.body_params,
+        )
+    )
+
+
+def _readers(context: RouteContext, dependant: Dependant) -> Iterator[tuple[str, Reader]]:
+    _require(not dependant.header_params and not dependant.cookie_params)
+    for convertor in context.param_convertors.values():
+        _require(isinstance(convertor, StringConvertor | PathConvertor))
+    for field in dependant.path_params:
+        _require(field.validation_alias is None)
+        yield field.name, partial(_from_path, field)
+    if dependant.query_params:
+        (field,) = dependant.query_params
+        _require_simple_model(field)
+        yield field.name, partial(_from_query, field)
+    if dependant.body_params:
+        (field,) = dependant.body_params
+        _require(type(field.field_info) is Body and field.field_info.is_required())
+        _require(not context._embed_body_fields)
+        yield field.name, partial(_from_body, field)
+
+
+def _from_path(field: ModelField, _: StrictJsonRequest, matched: Matched) -> Any:
+    return _valid(field, matched[field.alias])
+
+
+def _from_query(field: ModelField, request: StrictJsonRequest, _: Matched) -> Any:
+    text: str = request.scope["query_string"].decode("latin-1")
+    # The edge has refused what comes twice.
+    return _valid(field, dict(parse_qsl(text, keep_blank_values=True)) if text else {})
+
+
+def _from_body(field: ModelField, request: StrictJsonRequest, _: Matched) -> Any:
+    types = [value for name, value in request.scope["headers"] if name == b"content-type"]
+    value = request.value() if types in _JSON else None
+    if type(value) is not dict:
+        raise NotPlain
+    return _valid(field, value)
+
+
+def _valid(field: ModelField, given: object) -> Any:
+    value, errors = field.validate(given)
+    if errors:
+        raise NotPlain
+    return value
+
+
+def _require_simple_model(field: ModelField) -> None:
+    """All the query's parameters together are one model, and none of them is a list."""
+    model: Any = field.field_info.annotation
+    _require(isinstance(model, type) and issubclass(model, BaseModel))
+    for each in model.model_fields.values():
+        _require(each.alias is None and each.validation_alias is None)
+        _require(field_annotation_is_scalar(each.annotation))
+
+
+def _require(understood: bool) -> None:
+    if not understood:
+        raise _NotUnderstood
