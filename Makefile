@@ -1,7 +1,7 @@
 # Harbor. `make` alone lists what there is; everything it makes lives in .venv, .harbor and openapi.
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help serve test check format lock openapi image clean FORCE
+.PHONY: help serve test bench check format lock openapi image clean FORCE
 
 BIN := .venv/bin
 ENGINE ?= docker
@@ -14,6 +14,9 @@ serve: .venv/serve ## run the API on 127.0.0.1:$PORT (8000) with its embedded de
 
 test: .venv/dev ## run the suite on SQLite, a real PostgreSQL and a real Redis; ARGS= goes to pytest
 	@$(BIN)/pytest $(ARGS)
+
+bench: .venv/dev ## measure Harbor beside others, 20 minutes; QUICK=1 takes 3; ARGS= as in --help
+	@$(BIN)/python -m benchmarks $(if $(QUICK),--quick) $(ARGS)
 
 # $(call step,name,command,what to do when it fails): one named step of a check.
 define step

@@ -90,7 +90,7 @@ def _compile(*arguments: str) -> None:
 def _run(command: list[str], directory: Path) -> None:
     environment = os.environ | {"GOTOOLCHAIN": "local"}
     try:
-        subprocess.run(  # noqa: S603 - compilers and package installers
+        subprocess.run(
             command,
             cwd=directory,
             env=environment,

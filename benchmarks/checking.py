@@ -42,12 +42,12 @@ def work_of(port: int, cluster: Cluster, database: str) -> Work:
     """Place one order, repeat it, and look at what is in the database. Raises NotTheSameWork."""
     key = uuid4().hex
     first = place(port, cluster.api_key, key)
-    _demand(first.status == 201, f"an order was answered with {first.status}: {first.body!r}")  # noqa: PLR2004
+    _demand(first.status == 201, f"an order was answered with {first.status}: {first.body!r}")
     rows = _rows(cluster, database)
     repeat = place(port, cluster.api_key, key)
     _demand((repeat.status, repeat.body) == (200, first.body), "a repeat is not the first answer")
     other = place(port, cluster.api_key, key, ORDER.replace("1999", "2000"))
-    _demand(other.status == 422, "a key was used for two different orders")  # noqa: PLR2004
+    _demand(other.status == 422, "a key was used for two different orders")
     _demand(_rows(cluster, database) == rows, "a repeat wrote something")
     (kept,) = cluster.run(
         "SELECT body, data, length(fingerprint) FROM idempotency_keys, order_events",
@@ -55,7 +55,7 @@ def work_of(port: int, cluster: Cluster, database: str) -> Work:
     )
     _demand(bytes(kept.body) == first.body, "the stored answer is not the answer")
     _demand(json.loads(kept.data) == first.document, "the event is not about the order")
-    _demand(kept.length == 32, "the fingerprint is not SHA-256")  # noqa: PLR2004
+    _demand(kept.length == 32, "the fingerprint is not SHA-256")
     return Work(
         members=tuple(first.document),
         sizes={table: size for table, (size, _) in rows.items()},
@@ -114,7 +114,7 @@ def _rows(cluster: Cluster, database: str) -> dict[str, tuple[int, str]]:
     """The only row of each table: its size, and itself as JSON."""
     found = {}
     for table in TABLES:
-        query = f"SELECT pg_column_size(t.*), row_to_json(t)::text FROM {table} AS t"  # noqa: S608
+        query = f"SELECT pg_column_size(t.*), row_to_json(t)::text FROM {table} AS t"
         rows = cluster.run(query, database=database)
         _demand(len(rows) == 1, f"{table} has {len(rows)} rows after one order")
         found[table] = (rows[0][0], rows[0][1])

@@ -1,8 +1,9 @@
 """What is compared with what, as a list, and how one comparison is made."""
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Final
 
 from benchmarks import checking, workloads
@@ -14,6 +15,7 @@ from benchmarks.stage import Live, Stage, Window, measure
 BUSY: Final = 503
 RETRY_AFTER_MS: Final = 1_000
 """How long Harbor asks who gets a 503 to wait."""
+_FIRST_SECONDS: Final = 0.5
 _PLACING_CONNECTIONS: Final = 64
 _MOST_PLACING_SECONDS: Final = 240.0
 
@@ -46,6 +48,8 @@ class Comparison:
     work: str = "create"
     slow_disk: bool = False
     may_refuse: bool = False
+    only_full: bool = False
+    """Left out of a quick run."""
 
     @property
     def contenders(self) -> tuple[str, str]:
@@ -67,7 +71,7 @@ class Scale:
 
 
 FULL: Final = Scale(pairs=6, seconds=4.0, warmup=0.5, orders=10_000)
-QUICK: Final = Scale(pairs=2, seconds=1.5, warmup=0.3, orders=2_000)
+QUICK: Final = Scale(pairs=2, seconds=1.2, warmup=0.2, orders=2_000)
 
 
 def _against(
@@ -112,7 +116,10 @@ COMPARISONS: Final[Sequence[Comparison]] = (
             goal=at_most(0.05),
         ),
     ),
-    _against("raw", 64, Measured(name="create_c64_vs_raw", title="… against the raw ASGI app")),
+    replace(
+        _against("raw", 64, Measured(name="create_c64_vs_raw", title="… against the raw ASGI app")),
+        only_full=True,
+    ),
     _against(
         "go",
         16,
@@ -186,19 +193,26 @@ def compare(stage: Stage, comparison: Comparison, scale: Scale) -> Sequence[Pair
     """Measure both sides in neighbouring pairs. Raises InvalidRun, and what Stage.live does."""
     sides = (comparison.first, comparison.second)
     lives = [stage.live(side.contender, slow_disk=comparison.slow_disk) for side in sides]
-    lives[0].cluster.empty(*{live.database for live in lives})
+    cluster = lives[0].cluster
+    cluster.empty(*{live.database for live in lives})
     requests = _prepared(comparison.work, lives, scale)
+    amounts = [_amount(comparison, side, scale) for side in sides]
+    for live, request, amount in zip(lives, requests, amounts, strict=True):
+        # What comes first after a pause is not measured.
+        run_load(live.server.port, request, replace(amount, seconds=_FIRST_SECONDS))
+    cluster.run("CHECKPOINT")
 
-    def window(place: int) -> Callable[[], Window]:
-        amount = scale.amount(sides[place].connections)
-        if comparison.may_refuse:
-            amount = replace(amount, also=(BUSY,), pause_ms=RETRY_AFTER_MS)
-        return lambda: measure(lives[place], requests[place], amount)
+    def window(place: int) -> Window:
+        return measure(lives[place], requests[place], amounts[place])
 
-    first, second = window(0), window(1)
-    first(), second()  # What comes first after a pause is not measured.
-    lives[0].cluster.run("CHECKPOINT")
-    return in_pairs(first, second, scale.pairs)
+    return in_pairs(partial(window, 0), partial(window, 1), scale.pairs)
+
+
+def _amount(comparison: Comparison, side: Side, scale: Scale) -> Amount:
+    amount = scale.amount(side.connections)
+    if comparison.may_refuse:
+        return replace(amount, also=(BUSY,), pause_ms=RETRY_AFTER_MS)
+    return amount
 
 
 def _prepared(work: str, lives: Sequence[Live], scale: Scale) -> list[Request]:

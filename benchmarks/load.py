@@ -111,7 +111,7 @@ def _command(port: int, request: Request, amount: Amount) -> list[str]:
 
 def _run(command: list[str], amount: Amount) -> dict[str, Any]:
     try:
-        ended = subprocess.run(  # noqa: S603 - our own program
+        ended = subprocess.run(
             command,
             stdin=subprocess.DEVNULL,
             capture_output=True,

@@ -55,7 +55,7 @@ def running(program: Program, log: Path) -> Iterator[Running]:
     """
     port = free_port()
     with log.open("wb") as output:
-        process = subprocess.Popen(  # noqa: S603 - the contenders
+        process = subprocess.Popen(
             [part.format(port=port) for part in program.command],
             # Where there is no .env that would change Harbor's settings.
             cwd=log.parent,

@@ -63,9 +63,11 @@ class Stage:
             )
         return self._live[known]
 
-    def extra(self, name: str, database: str) -> Live:
-        """Another process of a contender, on a database that is there."""
-        return self._run(name, self.cluster, database)
+    @contextmanager
+    def brief(self, name: str, database: str) -> Iterator[Live]:
+        """A further process of a contender on a database that is there, for a while."""
+        with ExitStack() as stack:
+            yield self._run(name, self.cluster, database, stack)
 
     def _slow_cluster(self) -> Cluster:
         if self._slow is None:
@@ -85,8 +87,7 @@ class Stage:
         """What Harbor leaves behind, to which the others are compared."""
         if self._harbors_work is None:
             self.cluster.create("bench_reference")
-            with ExitStack() as brief:
-                live = self._run(_REFERENCE, self.cluster, "bench_reference", brief)
+            with self.brief(_REFERENCE, "bench_reference") as live:
                 self._harbors_work = self._work_of(live)
         return self._harbors_work
 

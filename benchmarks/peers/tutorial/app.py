@@ -50,7 +50,7 @@ async def create_order(
     digest = hashlib.sha256(body).digest()
     cache_key = f"idempotency:{MERCHANT}:{idempotency_key}"
     cached = await cache.get(cache_key)
-    if cached is not None:
+    if isinstance(cached, bytes):
         return replay(cached[:32], digest, cached[32:])
 
     now = datetime.now(UTC)

@@ -10,7 +10,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 class Base(DeclarativeBase):
     """What all tables share."""
 
-    type_annotation_map = {datetime: DateTime(timezone=True), str: Text, bytes: LargeBinary}  # noqa: RUF012
+    type_annotation_map = {datetime: DateTime(timezone=True), str: Text, bytes: LargeBinary}
 
 
 class IdempotencyKey(Base):
