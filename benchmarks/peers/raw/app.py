@@ -41,7 +41,7 @@ async def app(scope: Mapping[str, Any], receive: Any, send: Any) -> None:
 
 async def run_lifespan(receive: Any, send: Any) -> None:
     """Open the pool at the start and close it at the end."""
-    global pool
+    global pool  # noqa: PLW0603 - there is one for the process
     await receive()
     pool = await asyncpg.create_pool(
         os.environ["DATABASE_URL"], min_size=POOL_SIZE, max_size=POOL_SIZE

@@ -1,6 +1,7 @@
 """Harbor's tables as ORM classes."""
 
 from datetime import datetime
+from typing import ClassVar
 from uuid import UUID
 
 from sqlalchemy import DateTime, ForeignKey, LargeBinary, Text
@@ -10,7 +11,11 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 class Base(DeclarativeBase):
     """What all tables share."""
 
-    type_annotation_map = {datetime: DateTime(timezone=True), str: Text, bytes: LargeBinary}
+    type_annotation_map: ClassVar = {
+        datetime: DateTime(timezone=True),
+        str: Text,
+        bytes: LargeBinary,
+    }
 
 
 class IdempotencyKey(Base):
