@@ -1,7 +1,7 @@
 """Group commit: what arrives while a commit is under way is committed together by the next one.
 
 One transaction, one statement, one flush of the log for many, after Gawlick and Kinkade, "Varieties
-of Concurrency Control in IMS/VS Fast Path" (1985). Nobody waits for company: what finds a free lane
+of Concurrency Control in IMS/VS Fast Path" (1985). Nobody waits for company: what finds a lane free
 leaves at once.
 """
 
@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from typing import Final, Generic, Protocol, TypeVar
 
 from adapters.sql.faults import ConnectionLost
+from adapters.sql.lanes import Lanes
+from application.ports.clock import Clock
 from application.ports.faults import StorageUnavailable
 
 
@@ -29,11 +31,11 @@ _log = logging.getLogger("harbor.group_commit")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Lanes:
-    """`most` batches are committed at the same time, each of at most `batch` items; at most
-    `waiting` items wait for a place in one."""
+class GroupLimits:
+    """At most `lanes` batches are committed at the same time, each of at most `batch` items; at
+    most `waiting` items wait for a place in one."""
 
-    most: int = 4
+    lanes: int = 6
     batch: int = 128
     waiting: int = 1_000
 
@@ -52,11 +54,14 @@ class GroupCommit(Generic[Item, Outcome]):
         self,
         together: Callable[[Sequence[Item]], Awaitable[Sequence[Outcome]]],
         alone: Callable[[Item], Awaitable[Outcome]],
-        lanes: Lanes,
+        limits: GroupLimits,
+        clock: Clock,
     ) -> None:
         self._together = together
         self._alone = alone
-        self._lanes: Final = lanes
+        self._limits: Final = limits
+        self._clock: Final = clock
+        self._lanes: Final = Lanes(limits.lanes)
         self._waiting: deque[_Waiting[Item, Outcome]] = deque()
         self._running: set[asyncio.Task[None]] = set()
         self._is_about_to_leave = False
@@ -67,24 +72,25 @@ class GroupCommit(Generic[Item, Outcome]):
         Raises StorageUnavailable at once when too many wait already, and what `together` or
         `alone` raises: a fault that all of a batch share is one of its own for each caller.
         """
-        if len(self._waiting) >= self._lanes.waiting:
+        if len(self._waiting) >= self._limits.waiting:
             raise StorageUnavailable("More orders arrive than the database can take.")
         outcome: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
         self._waiting.append(_Waiting(item, outcome))
+        self._lanes.item_came(self._clock.monotonic())
         self._leave_soon()
         return await outcome
 
     def _leave_soon(self) -> None:
         """When what arrived in the same turn of the loop is on board too."""
-        if not self._is_about_to_leave and len(self._running) < self._lanes.most:
+        if not self._is_about_to_leave and len(self._running) < self._lanes.open:
             self._is_about_to_leave = True
             asyncio.get_running_loop().call_soon(self._leave)
 
     def _leave(self) -> None:
         self._is_about_to_leave = False
-        if not self._waiting:
-            return
         batch = self._board()
+        if not batch:
+            return
         running = asyncio.create_task(self._commit(batch))
         self._running.add(running)
         running.add_done_callback(self._arrive)
@@ -93,17 +99,20 @@ class GroupCommit(Generic[Item, Outcome]):
 
     def _board(self) -> list[_Waiting[Item, Outcome]]:
         """Those of the kind of the first, in the order in which they came."""
-        kind = self._waiting[0].item.kind
         batch: list[_Waiting[Item, Outcome]] = []
         stay: list[_Waiting[Item, Outcome]] = []
-        while self._waiting and len(batch) < self._lanes.batch:
+        while self._waiting and len(batch) < self._limits.batch:
             each = self._waiting.popleft()
-            (batch if each.item.kind == kind else stay).append(each)
+            if each.outcome.cancelled():
+                continue
+            fits = not batch or each.item.kind == batch[0].item.kind
+            (batch if fits else stay).append(each)
         self._waiting.extendleft(reversed(stay))
         return batch
 
     def _arrive(self, running: asyncio.Task[None]) -> None:
         self._running.discard(running)
+        self._lanes.batch_ended(self._clock.monotonic(), waiting=bool(self._waiting))
         if self._waiting:
             self._leave_soon()
 

@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.sql.database import Database
 from adapters.sql.faults import ConnectionLost, TransactionConflict
-from adapters.sql.group_commit import GroupCommit, Lanes
+from adapters.sql.group_commit import GroupCommit, GroupLimits
 from adapters.sql.placements import INSERT_PLACEMENTS, Placement, placement_of, values
 from adapters.sql.reads import fetch, read
 from adapters.sql.recording import Rows, claim_insert, lock_key_of, rows_of
@@ -60,15 +60,18 @@ class SqlIdempotencyStore(IdempotencyStore):
         *,
         busy_seconds: float = 2.0,
         unknown_seconds: float = 10.0,
-        lanes: Lanes | None = None,
+        together: GroupLimits | None = None,
     ) -> None:
         """A busy key is waited for `busy_seconds`, a broken commit followed up for
-        `unknown_seconds`. On PostgreSQL new orders share commits, as `lanes` says."""
+        `unknown_seconds`. On PostgreSQL new orders share commits, within the limits of
+        `together`."""
         self._database = database
         self._clock = clock
         self._busy_seconds = busy_seconds
         self._unknown_seconds = unknown_seconds
-        self._commits = GroupCommit(self._write_together, self._write_alone, lanes or Lanes())
+        self._commits = GroupCommit(
+            self._write_together, self._write_alone, together or GroupLimits(), clock
+        )
 
     async def recall(self, merchant_id: UUID, key: str) -> StoredAnswer | None:
         return None
