@@ -71,7 +71,7 @@ class Scale:
 
 
 FULL: Final = Scale(pairs=6, seconds=4.0, warmup=0.5, orders=10_000)
-QUICK: Final = Scale(pairs=2, seconds=1.2, warmup=0.2, orders=2_000)
+QUICK: Final = Scale(pairs=2, seconds=1.0, warmup=0.2, orders=1_000)
 
 
 def _against(

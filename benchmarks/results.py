@@ -60,11 +60,7 @@ class Results:
             "numbers": {
                 finding.name: asdict(finding.ratio) | {"unit": finding.unit} for finding in numbers
             },
-            "goals": {
-                finding.name: {"goal": str(finding.goal), "met": finding.is_met}
-                for finding in self.findings
-                if finding.goal is not None
-            },
+            "goals": {finding.name: _goal(finding) for finding in self.findings},
             "absolute": [_absolute(load, windows) for load, windows in self.windows.items()],
             "skipped": self.skipped,
             "invalid": self.invalid,
@@ -74,6 +70,12 @@ class Results:
     def write(self, file: Path) -> None:
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(json.dumps(self.document(), indent=2, ensure_ascii=False) + "\n")
+
+
+def _goal(finding: Finding) -> dict[str, Any]:
+    """A measure that is only reported has no goal."""
+    goal = None if finding.goal is None else str(finding.goal)
+    return {"title": finding.title, "goal": goal, "met": finding.is_met}
 
 
 def _absolute(load: Load, windows: Sequence[Window]) -> dict[str, Any]:

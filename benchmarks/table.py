@@ -12,8 +12,10 @@ def table(results: Results) -> str:
     loads = results.document()["absolute"]
     if loads:
         parts.append(_columns([_ABSOLUTE_HEAD, *map(_absolute_row, loads)]))
-    parts += [f"left out: {name}: {why}" for name, why in results.skipped.items()]
-    parts += [f"INVALID: {name}: {why}" for name, why in results.invalid.items()]
+    remarks = [f"left out: {name}: {why}" for name, why in results.skipped.items()]
+    remarks += [f"INVALID: {name}: {why}" for name, why in results.invalid.items()]
+    if remarks:
+        parts.append("\n".join(remarks))
     return "\n\n".join(parts)
 
 
@@ -35,8 +37,8 @@ def _row(finding: Finding) -> Sequence[str]:
     return (
         finding.title,
         finding.name,
-        f"{_short(ratio.median)} {finding.unit}".strip(),
-        f"{_short(ratio.low)} – {_short(ratio.high)}",
+        f"{short(ratio.median)} {finding.unit}".strip(),
+        spread(ratio.low, ratio.high),
         "report" if finding.goal is None else str(finding.goal),
         {True: "met", False: "MISSED", None: ""}[finding.is_met],
     )
@@ -56,9 +58,14 @@ def _absolute_row(load: dict[str, object]) -> Sequence[str]:
     )
 
 
-def _short(value: float) -> str:
+def short(value: float) -> str:
     """Three digits that matter."""
     return f"{value:#.3g}".rstrip(".")
+
+
+def spread(low: float, high: float) -> str:
+    """Empty where there is only one value."""
+    return "" if low == high else f"{short(low)} – {short(high)}"
 
 
 def _columns(rows: Iterable[Sequence[str]]) -> str:
