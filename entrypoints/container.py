@@ -9,9 +9,11 @@ from dependency_injector.providers import Callable, Dependency, List, Provider, 
 
 from adapters.memory.api_keys import RememberedApiKeys
 from adapters.memory.idempotency import SingleFlightIdempotency
+from adapters.memory.replays import RememberedAnswers
 from adapters.simulated.gateway import SimulatedGateway, SimulatedGatewayProbe
 from adapters.sql.api_keys import SqlApiKeys
 from adapters.sql.database import Database, PoolLimits
+from adapters.sql.group_commit import GroupLimits
 from adapters.sql.idempotency import SqlIdempotencyStore
 from adapters.sql.merchants import SqlMerchants
 from adapters.sql.migrate import migrate
@@ -100,7 +102,7 @@ class Container(DeclarativeContainer):
         RememberedApiKeys, Singleton(SqlApiKeys, database), clock
     )
 
-    # The truth about a key, then one request at a time per key, then the replay cache.
+    # The truth about a key, one request at a time per key, then the replay caches.
     single_flight: Provider[SingleFlightIdempotency] = Singleton(
         SingleFlightIdempotency,
         Singleton(
@@ -109,6 +111,12 @@ class Container(DeclarativeContainer):
             clock,
             busy_seconds=settings.provided.in_progress_wait_seconds,
             unknown_seconds=settings.provided.outcome_wait_seconds,
+            together=Singleton(
+                GroupLimits,
+                lanes=settings.provided.commit_lanes,
+                batch=settings.provided.commit_batch_size,
+                waiting=settings.provided.commit_queue_size,
+            ),
         ),
         wait_seconds=settings.provided.in_progress_wait_seconds,
         deadline_seconds=settings.provided.write_deadline_seconds,
@@ -116,8 +124,11 @@ class Container(DeclarativeContainer):
     redis: "Provider[RedisParts]" = Singleton(
         _with_redis, settings, inner=single_flight, clock=clock
     )
-    answers: Provider[IdempotencyStore] = Selector(
-        settings.provided.replay_cache, redis=redis.provided.replay_cache, none=single_flight
+    answers: Provider[IdempotencyStore] = Singleton(
+        RememberedAnswers,
+        Selector(
+            settings.provided.replay_cache, redis=redis.provided.replay_cache, none=single_flight
+        ),
     )
 
     # What the service can do.

@@ -81,6 +81,9 @@ class Settings(BaseSettings):
     cors_origins: Annotated[tuple[str, ...], NoDecode] = ()
 
     pool_size: int = Field(10, ge=1, le=500)
+    commit_lanes: int = Field(6, ge=1, le=100)
+    commit_batch_size: int = Field(128, ge=1, le=1_000)
+    commit_queue_size: int = Field(1_000, ge=1, le=100_000)
     pool_wait_seconds: Seconds = 5.0
     connect_seconds: Seconds = 5.0
     statement_seconds: Seconds = 5.0

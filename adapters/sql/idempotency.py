@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from datetime import datetime
 from enum import Enum, auto
-from typing import Final
+from typing import Final, TypeAlias
 from uuid import UUID
 
 from sqlalchemy import BigInteger, and_, bindparam, func, insert, literal, select, tuple_, update
@@ -17,7 +17,7 @@ from adapters.sql.group_commit import GroupCommit, GroupLimits
 from adapters.sql.placements import INSERT_PLACEMENTS, Placement, placement_of, values
 from adapters.sql.reads import fetch, read
 from adapters.sql.recording import Rows, claim_insert, lock_key_of, rows_of
-from adapters.sql.rows import row_to_answer
+from adapters.sql.rows import Row, row_to_answer
 from adapters.sql.statement import Statement
 from adapters.sql.tables import idempotency_keys
 from adapters.sql.writes import TRIES
@@ -46,6 +46,10 @@ class _Written(Enum):
     """Another answer stands under the key."""
     BUSY = auto()
     """Another transaction holds the key at this moment."""
+
+
+_Outcome: TypeAlias = _Written | StoredAnswer
+"""What became of a record; the answer that stands under its key where it is at hand."""
 
 
 class SqlIdempotencyStore(IdempotencyStore):
@@ -87,17 +91,19 @@ class SqlIdempotencyStore(IdempotencyStore):
                 return Standing(answer=answer, fresh=True)
             if written is _Written.TAKEN:
                 return await self._standing(record)
+            if isinstance(written, StoredAnswer):
+                return _as_standing(record, written)
             if not await pauses.take():
                 raise KeyInProgress
 
-    async def _write_persistently(self, rows: Rows, lock_key: int) -> _Written:
+    async def _write_persistently(self, rows: Rows, lock_key: int) -> _Outcome:
         """Through conflicts and broken connections to a known end."""
         try:
             return await self._write_through_conflicts(rows, lock_key)
         except ConnectionLost:
             return await self._find_out(rows, lock_key)
 
-    async def _find_out(self, rows: Rows, lock_key: int) -> _Written:
+    async def _find_out(self, rows: Rows, lock_key: int) -> _Outcome:
         """The connection broke when the commit may have been under way: do it again. Getting the
         key's lock proves that the old transaction has ended, and the claim then shows whether it
         had committed: what stands under the key is ours, or nothing."""
@@ -109,7 +115,7 @@ class SqlIdempotencyStore(IdempotencyStore):
                     return written
         raise OutcomeUnknown
 
-    async def _write_through_conflicts(self, rows: Rows, lock_key: int) -> _Written:
+    async def _write_through_conflicts(self, rows: Rows, lock_key: int) -> _Outcome:
         fault: Exception | None = None
         for _ in range(TRIES):
             try:
@@ -118,21 +124,19 @@ class SqlIdempotencyStore(IdempotencyStore):
                 fault = error
         raise StorageUnavailable("The database was too busy.") from fault
 
-    async def _write(self, rows: Rows, lock_key: int) -> _Written:
+    async def _write(self, rows: Rows, lock_key: int) -> _Outcome:
         if self._database.is_postgresql:
             placement = placement_of(rows, lock_key)
             if placement is not None:
                 return await self._commits.write(placement)
         return await self._write_in_steps(rows, lock_key)
 
-    async def _write_together(self, batch: Sequence[Placement]) -> list[_Written]:
-        refused = {
-            row["order_id"]: _Written.TAKEN if row["held"] else _Written.BUSY
-            for row in await self._database.fetch(INSERT_PLACEMENTS, values(batch))
-        }
-        return [refused.get(each.order_id, _Written.MADE) for each in batch]
+    async def _write_together(self, batch: Sequence[Placement]) -> list[_Outcome]:
+        refused = await self._database.fetch(INSERT_PLACEMENTS, values(batch))
+        outcomes = {row["order_id"]: _outcome(row) for row in refused}
+        return [outcomes.get(each.order_id, _Written.MADE) for each in batch]
 
-    async def _write_alone(self, placement: Placement) -> _Written:
+    async def _write_alone(self, placement: Placement) -> _Outcome:
         return await self._write_in_steps(placement.as_rows(), placement.lock_key)
 
     async def _write_in_steps(self, rows: Rows, lock_key: int) -> _Written:
@@ -160,7 +164,7 @@ class SqlIdempotencyStore(IdempotencyStore):
             # A claim was refused by a row that is not there: the row never goes away, so this
             # can only be a database that was set back. Trying again is right.
             raise StorageUnavailable("The database changed under the request.")
-        return Standing(answer=found, fresh=found.resource_id == record.answer.resource_id)
+        return _as_standing(record, found)
 
     async def find(self, merchant_id: UUID, key: str) -> StoredAnswer | None:
         rows = await fetch(self._database, _FIND, {"merchant_id": merchant_id, "key": key})
@@ -202,6 +206,18 @@ class SqlIdempotencyStore(IdempotencyStore):
             return True
         attempt = select(func.pg_try_advisory_xact_lock(literal(lock_key, BigInteger)))
         return bool(await connection.scalar(attempt))
+
+
+def _outcome(refused: Row) -> _Outcome:
+    """Of a row that INSERT_PLACEMENTS answers."""
+    if refused["merchant_id"] is not None:
+        return row_to_answer(refused)
+    return _Written.TAKEN if refused["held"] else _Written.BUSY
+
+
+def _as_standing(record: Record, found: StoredAnswer) -> Standing:
+    """Ours when it tells of what we made, in an attempt whose end we did not see."""
+    return Standing(answer=found, fresh=found.resource_id == record.answer.resource_id)
 
 
 class _Pauses:

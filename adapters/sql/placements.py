@@ -17,6 +17,7 @@ from sqlalchemy import (
     BigInteger,
     Column,
     ColumnElement,
+    FromClause,
     Select,
     String,
     Table,
@@ -28,6 +29,7 @@ from sqlalchemy import (
     not_,
     or_,
     select,
+    true,
 )
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.types import TypeEngine
@@ -157,8 +159,9 @@ def _statement() -> Select[Any]:
     insert its rows, if lock and claim were won. Neither is waited for: two batches, in whatever
     processes, never stand in each other's way.
 
-    Answers `order_id` and `held` (bool) of each order that was not placed: somebody holds the key
-    at this moment (not held), or it was used before.
+    Answers a row for each order that was not placed: its `order_id`; whether its key's lock was
+    `held`, which it is not while somebody else works under the key; and the columns of the answer
+    that stands under the key, null where none is visible yet.
     """
     given = _given()
     claim = (
@@ -167,10 +170,29 @@ def _statement() -> Select[Any]:
         .returning(_KEY.resource_id)
         .cte("claim")
     )
-    won = given.c[_name(_KEY.resource_id)].in_(select(claim.c.resource_id))
+    order_id = given.c[_name(_KEY.resource_id)]
+    won = order_id.in_(select(claim.c.resource_id))
     made = [_insert(table, given, won).cte(f"made_{table.name}") for table in _TABLES[1:]]
-    order_id = given.c[_name(_KEY.resource_id)].label("order_id")
-    return select(order_id, given.c.held).where(or_(not_(given.c.held), not_(won))).add_cte(*made)
+    standing = _standing(given)
+    return (
+        select(order_id.label("order_id"), given.c.held, *standing.columns)
+        .select_from(given.outerjoin(standing, true()))
+        .where(or_(not_(given.c.held), not_(won)))
+        .add_cte(*made)
+    )
+
+
+def _standing(given: CTE) -> FromClause:
+    """The limit keeps it a look into the index for each order, whatever the planner expects."""
+    return (
+        select(idempotency_keys)
+        .where(
+            _KEY.merchant_id == given.c[_name(_KEY.merchant_id)],
+            _KEY.key == given.c[_name(_KEY.key)],
+        )
+        .limit(literal_column("1"))
+        .lateral("standing")
+    )
 
 
 def _given() -> CTE:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from adapters.memory.idempotency import SingleFlightIdempotency
+from adapters.memory.replays import RememberedAnswers
 from adapters.redis.client import redis_client
 from adapters.redis.idempotency import RedisReplayCache
 from adapters.sql.database import Database, PoolLimits
@@ -17,7 +18,12 @@ from application.ports.idempotency import IdempotencyStore
 from tests.databases import Databases
 
 ON_SQLITE = ("sqlite", "single flight, sqlite")
-ON_POSTGRESQL = ("postgresql", "single flight, postgresql", "redis, single flight, postgresql")
+ON_POSTGRESQL = (
+    "postgresql",
+    "single flight, postgresql",
+    "redis, single flight, postgresql",
+    "remembered, redis, single flight, postgresql",
+)
 SECRET = b"a secret of the tests, long enough for anyone"
 
 
@@ -26,6 +32,7 @@ class Arrangement:
     databases: Databases
     single_flight: bool = False
     redis_url: str | None = None
+    remembered: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +70,7 @@ class Stores:
             cache = RedisReplayCache(store, client, clock, SECRET)
             self.stack.push_async_callback(cache.drain)
             store = cache
-        return store
+        return RememberedAnswers(store) if self.arrangement.remembered else store
 
 
 @pytest.fixture(params=[*ON_SQLITE, *ON_POSTGRESQL])
@@ -73,6 +80,7 @@ def arrangement(request: pytest.FixtureRequest) -> Arrangement:
         databases=request.getfixturevalue(f"{kind}_databases"),
         single_flight="single flight" in in_front,
         redis_url=request.getfixturevalue("redis_url") if "redis" in in_front else None,
+        remembered="remembered" in in_front,
     )
 
 
