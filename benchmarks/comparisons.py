@@ -70,7 +70,7 @@ class Scale:
         return Amount(connections=connections, seconds=self.seconds, warmup=self.warmup)
 
 
-FULL: Final = Scale(pairs=6, seconds=4.0, warmup=0.5, orders=10_000)
+FULL: Final = Scale(pairs=6, seconds=3.0, warmup=0.4, orders=10_000)
 QUICK: Final = Scale(pairs=2, seconds=1.0, warmup=0.2, orders=1_000)
 
 

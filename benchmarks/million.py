@@ -22,7 +22,7 @@ MANY: Final = 1_000_000
 FEW: Final = 10_000
 _CONNECTIONS: Final = 64
 _PAGES: Final = 40
-_PAGE_LIMIT: Final = 25
+_PAGE_LIMIT: Final = workloads.LIST_LIMIT
 _SETTLE_SECONDS: Final = 30.0
 
 # What differs from the sample; every other column is as Harbor itself wrote it. One order in a
