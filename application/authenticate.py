@@ -16,6 +16,8 @@ from domain.merchant import ApiKey, Scope
 
 USE_IS_NOTED_EVERY: Final = timedelta(minutes=1)
 
+_MOST_REMEMBERED: Final = 10_000
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Caller:
@@ -37,17 +39,27 @@ class Authenticate:
         self._api_keys = api_keys
         self._clock = clock
         self._mode = mode
+        self._well_formed: set[bytes] = set()
+        """Digests of keys that have spoken: their form need not be looked at again. Whether they
+        still may is asked each time."""
 
     async def __call__(self, text: str) -> Caller:
         """Raises Unauthenticated, StorageUnavailable."""
-        self._refuse_malformed(text)
-        candidates = await self._api_keys.with_prefix(api_key_text.prefix(text))
-        key = _speaking(candidates, api_key_text.digest(text))
+        digest = api_key_text.digest(text)
+        if digest not in self._well_formed:
+            self._refuse_malformed(text)
+        key = _speaking(await self._api_keys.with_prefix(api_key_text.prefix(text)), digest)
         now = self._clock.now()
         if key is None or not key.is_active(now):
             raise Unauthenticated("The API key is unknown, revoked or expired.")
+        self._remember(digest)
         await self._note_use(key, now)
         return Caller(merchant_id=key.merchant_id, key_id=key.id, scopes=key.scopes)
+
+    def _remember(self, digest: bytes) -> None:
+        if len(self._well_formed) >= _MOST_REMEMBERED:
+            self._well_formed.clear()
+        self._well_formed.add(digest)
 
     def _refuse_malformed(self, text: str) -> None:
         mode = api_key_text.mode_of(text)

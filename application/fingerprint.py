@@ -43,23 +43,20 @@ def fingerprint(route: str, body: Mapping[str, object]) -> Fingerprint:
 
     The order of members and white space do not count; any other difference does.
     """
-    texts = [(name, _canonical(value)) for name, value in sorted(body.items())]
-    whole = b"".join([b"\n%b:%b" % (_canonical(name), text) for name, text in texts])
+    texts = {name: _canonical(value) for name, value in sorted(body.items())}
+    lines = [f"\n{encode_basestring(name)}:{text}" for name, text in texts.items()]
     return Fingerprint(
         version=VERSION,
-        digest=sha256(route.encode() + whole).digest(),
-        members={name: _short_hash(text) for name, text in texts},
+        digest=sha256((route + "".join(lines)).encode()).digest(),
+        members={
+            name: blake2b(text.encode(), digest_size=_MEMBER_HASH_BYTES).hexdigest()
+            for name, text in texts.items()
+        },
     )
 
 
-def _canonical(value: object) -> bytes:
-    # Most members are strings and integers, which need no encoder made for them.
+def _canonical(value: object) -> str:
+    # Most members are strings and integers, for which no encoder need be made.
     if type(value) is str:
-        return encode_basestring(value).encode()
-    if type(value) is int:
-        return b"%d" % value
-    return _ENCODER.encode(value).encode()
-
-
-def _short_hash(value: bytes) -> str:
-    return blake2b(value, digest_size=_MEMBER_HASH_BYTES).hexdigest()
+        return encode_basestring(value)
+    return str(value) if type(value) is int else _ENCODER.encode(value)

@@ -51,7 +51,7 @@ def prefix(text: str) -> str:
 
 def digest(text: str) -> bytes:
     """SHA-256. A random secret of 190 bits needs no slow hash."""
-    return hashlib.sha256(text.encode()).digest()
+    return hashlib.sha256(text.encode(errors="surrogatepass")).digest()
 
 
 def _check(body: str) -> str:

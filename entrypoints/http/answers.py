@@ -1,7 +1,7 @@
 """Responses that several routes share."""
 
-from collections.abc import Callable, Mapping
-from typing import TypeVar
+from collections.abc import Callable, Iterable
+from typing import Final, TypeVar
 from urllib.parse import urlencode
 from uuid import UUID
 
@@ -15,27 +15,31 @@ from entrypoints.http.schemas import PageQuery
 
 Item = TypeVar("Item")
 
-JSON = "application/json"
+_IS_JSON: Final = (b"content-type", b"application/json")
+_FRESH: Final = (b"idempotent-replayed", b"false")
+_REPLAYED: Final = (b"idempotent-replayed", b"true")
 
 
-def json_response(document: object, headers: Mapping[str, str] | None = None) -> Response:
-    return Response(render(document), media_type=JSON, headers=dict(headers or {}))
+class JsonResponse(Response):
+    """A Response whose headers need no encoding."""
+
+    def __init__(self, body: bytes, status: int, headers: Iterable[tuple[bytes, bytes]]) -> None:
+        self.status_code = status
+        self.background = None
+        self.body = body
+        self.raw_headers = [*headers, (b"content-length", b"%d" % len(body)), _IS_JSON]
 
 
-def once_response(answer: Answer, *, etag: str | None = None) -> Response:
+def json_response(document: object, headers: Iterable[tuple[bytes, bytes]] = ()) -> Response:
+    return JsonResponse(render(document), 200, headers)
+
+
+def once_response(answer: Answer, *headers: tuple[bytes, bytes]) -> Response:
     """The first answer's own status, 200 with the same bytes for every repeat."""
-    headers = {
-        "Location": answer.location,
-        "Idempotent-Replayed": "true" if answer.replayed else "false",
-    }
-    if etag is not None:
-        headers["ETag"] = etag
-    return Response(
-        answer.body,
-        status_code=200 if answer.replayed else answer.status,
-        media_type=JSON,
-        headers=headers,
-    )
+    location = (b"location", answer.location.encode())
+    if answer.replayed:
+        return JsonResponse(answer.body, 200, (location, _REPLAYED, *headers))
+    return JsonResponse(answer.body, answer.status, (location, _FRESH, *headers))
 
 
 class Listing:
@@ -60,11 +64,11 @@ class Listing:
     def response(self, page: Page[Item], document: Callable[[Item], object]) -> Response:
         """The page, and a Link header (RFC 8288) to the next one."""
         next_cursor = None
-        headers = {}
+        headers = []
         if page.next is not None:
             next_cursor = self._cursors.encode(page.next, self._merchant_id, self._filters)
             query = urlencode(self._query | {"limit": self._limit, "cursor": next_cursor})
-            headers["Link"] = f'<{self._path}?{query}>; rel="next"'
+            headers.append((b"link", f'<{self._path}?{query}>; rel="next"'.encode()))
         return json_response(
             {
                 "data": [document(item) for item in page.items],

@@ -4,7 +4,7 @@ Only what `compile_route` understands is compiled: simple values in path and que
 dependencies that are coroutines. Any other route keeps FastAPI's own way.
 """
 
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from inspect import iscoroutinefunction, signature
@@ -28,7 +28,7 @@ _JSON: Final = ([b"application/json"], [b"application/json; charset=utf-8"])
 Matched: TypeAlias = Mapping[str, str]
 """What the pattern of the path found."""
 
-Values: TypeAlias = Mapping[str, Any]
+Values: TypeAlias = dict[str, Any]
 """Arguments of an endpoint, by name."""
 
 Reader: TypeAlias = Callable[[StrictJsonRequest, Matched], Any]
@@ -43,15 +43,8 @@ class _NotUnderstood(Exception):
     """The signature has something that is not compiled."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Call:
-    """`takes` says at which place of the results before it each argument stands."""
-
-    function: Callable[..., Awaitable[Any]]
-    takes: tuple[tuple[str, int], ...]
-
-    def __call__(self, results: Sequence[Any], values: Values) -> Awaitable[Any]:
-        return self.function(**values, **{name: results[place] for name, place in self.takes})
+_Call: TypeAlias = tuple[Callable[..., Awaitable[Any]], tuple[tuple[str, int], ...]]
+"""A function, and at which place of the results before it each of its arguments stands."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,9 +63,11 @@ class CompiledRoute:
     async def answer(self, request: StrictJsonRequest, values: Values) -> Response:
         """Await the dependencies, each once and in FastAPI's order, then the endpoint."""
         results: list[Any] = [request]
-        for dependency in self.dependencies:
-            results.append(await dependency(results, {}))
-        response: Response = await self.endpoint(results, values)
+        for function, takes in self.dependencies:
+            results.append(await function(**{name: results[place] for name, place in takes}))
+        function, takes = self.endpoint
+        values |= {name: results[place] for name, place in takes}
+        response: Response = await function(**values)
         return response
 
 
@@ -109,7 +104,7 @@ class _Calls:
         if (name := dependant.security_scopes_param_name) is not None:
             function = partial(function, **{name: SecurityScopes(_scopes(dependant))})
         named = tuple((name, place) for name, place in takes if name is not None)
-        return _Call(function=function, takes=named)
+        return function, named
 
     def _place(self, dependant: Dependant) -> int:
         _require(not _takes_input(dependant))
@@ -163,17 +158,17 @@ def _takes_input(dependant: Dependant) -> bool:
 
 def _readers(context: RouteContext, dependant: Dependant) -> Iterator[tuple[str, Reader]]:
     _require(not dependant.header_params and not dependant.cookie_params)
+    _require(context.max_body_size is None)
     for convertor in context.param_convertors.values():
         _require(isinstance(convertor, StringConvertor | PathConvertor))
     for field in dependant.path_params:
         _require(field.validation_alias is None)
         yield field.name, partial(_from_path, field)
-    if dependant.query_params:
-        (field,) = dependant.query_params
+    _require(len(dependant.query_params) <= 1 and len(dependant.body_params) <= 1)
+    for field in dependant.query_params:
         _require_simple_model(field)
         yield field.name, partial(_from_query, field)
-    if dependant.body_params:
-        (field,) = dependant.body_params
+    for field in dependant.body_params:
         _require(type(field.field_info) is Body and field.field_info.is_required())
         _require(not context._embed_body_fields)
         yield field.name, partial(_from_body, field)

@@ -4,7 +4,6 @@ import re
 from typing import Annotated, Final
 
 from fastapi import Depends, Request, Security
-from fastapi.requests import HTTPConnection
 from fastapi.security import HTTPBearer, SecurityScopes
 
 from application.authenticate import Caller
@@ -21,19 +20,9 @@ _QUOTED: Final = re.compile(r'"((?:[^"\\]|\\["\\])*)"')
 _ESCAPE: Final = re.compile(r'\\(["\\])')
 
 
-class _DocumentedBearer(HTTPBearer):
-    """For the document only: `caller_of` reads the header."""
-
-    async def __call__(self, _request: HTTPConnection) -> None:
-        return None
-
-
-_documented_scheme = _DocumentedBearer(
-    scheme_name="ApiKey",
-    bearerFormat="hk_<test|live>_…",
-    description="`Authorization: Bearer <api key>`. A key allows what its scopes say.",
-    auto_error=False,
-)
+def headers_named(request: Request, name: bytes) -> list[str]:
+    """The values of every header of this name, in lower case."""
+    return [value.decode("latin-1") for given, value in request.scope["headers"] if given == name]
 
 
 async def container_of(request: Request) -> Container:
@@ -44,19 +33,25 @@ async def container_of(request: Request) -> Container:
 ContainerOf = Annotated[Container, Depends(container_of)]
 
 
-async def caller_of(
-    request: Request,
-    required: SecurityScopes,
-    container: ContainerOf,
-    _documented: Annotated[object, Depends(_documented_scheme)],
-) -> Caller:
-    """Who is calling. Raises Refused `api_key_missing`, Unauthenticated, ScopeMissing."""
-    authenticate = container.authenticate()
-    caller = await authenticate(_bearer_token(request.headers.getlist("authorization")))
-    request.scope[MERCHANT] = str(caller.merchant_id)
-    caller.require(*(Scope(scope) for scope in required.scopes))
-    return caller
+class _CallerOf(HTTPBearer):
+    """Who is calling, from the header that the document describes as `Bearer`."""
 
+    async def __call__(  # type: ignore[override]
+        self, request: Request, required: SecurityScopes, container: ContainerOf
+    ) -> Caller:
+        """Raises Refused `api_key_missing`, Unauthenticated, ScopeMissing."""
+        token = _bearer_token(headers_named(request, b"authorization"))
+        caller = await container.authenticate()(token)
+        request.scope[MERCHANT] = str(caller.merchant_id)
+        caller.require(*[Scope(scope) for scope in required.scopes])
+        return caller
+
+
+caller_of = _CallerOf(
+    scheme_name="ApiKey",
+    bearerFormat="hk_<test|live>_…",
+    description="`Authorization: Bearer <api key>`. A key allows what its scopes say.",
+)
 
 OrdersReader = Annotated[Caller, Security(caller_of, scopes=[Scope.ORDERS_READ.value])]
 OrdersWriter = Annotated[Caller, Security(caller_of, scopes=[Scope.ORDERS_WRITE.value])]
@@ -65,7 +60,7 @@ KeysManager = Annotated[Caller, Security(caller_of, scopes=[Scope.KEYS_MANAGE.va
 
 async def idempotency_key_of(request: Request) -> str:
     """The key of the one Idempotency-Key header. Raises Refused."""
-    given = request.headers.getlist("idempotency-key")
+    given = headers_named(request, b"idempotency-key")
     if not given:
         raise Refused(
             "idempotency_key_missing",

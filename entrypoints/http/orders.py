@@ -17,6 +17,7 @@ from entrypoints.http.dependencies import (
     OrdersReader,
     OrdersWriter,
     claim_of,
+    headers_named,
 )
 from entrypoints.http.documented import (
     IDEMPOTENCY_KEY,
@@ -27,7 +28,7 @@ from entrypoints.http.documented import (
     listed,
     problems,
 )
-from entrypoints.http.etag import etag_of, is_known
+from entrypoints.http.etag import etag_header, etag_of, is_known
 from entrypoints.http.json_body import StrictJsonRoute
 from entrypoints.http.paths import canonical_uuid
 from entrypoints.http.schemas import (
@@ -39,7 +40,8 @@ from entrypoints.http.schemas import (
     PageQuery,
 )
 
-_FRESH_COPY: Final = {"Cache-Control": "private, no-cache"}
+_FIRST_VERSION: Final = etag_header(1)
+_FRESH_COPY: Final = "private, no-cache"
 
 router = APIRouter(prefix="/v1", route_class=StrictJsonRoute, tags=["Orders"])
 
@@ -62,7 +64,7 @@ async def place_order(
     one order and one charge, and every answer has the same bytes."""
     claim = await claim_of(request, caller, key)
     command = PlaceOrderCommand(claim=claim, request=order.to_request())
-    return once_response(await container.place_order()(command), etag=etag_of(1))
+    return once_response(await container.place_order()(command), _FIRST_VERSION)
 
 
 @router.get(
@@ -79,9 +81,11 @@ async def get_order(
     if wanted is None:
         raise OrderNotFound
     order = await container.get_order()(caller.merchant_id, wanted)
-    headers = {"ETag": etag_of(order.version), **_FRESH_COPY}
-    if is_known(request.headers.getlist("if-none-match"), order.version):
-        return Response(status_code=304, headers=headers)
+    if is_known(headers_named(request, b"if-none-match"), order.version):
+        return Response(
+            status_code=304, headers={"ETag": etag_of(order.version), "Cache-Control": _FRESH_COPY}
+        )
+    headers = (etag_header(order.version), (b"cache-control", _FRESH_COPY.encode()))
     return json_response(order_document(order), headers)
 
 

@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Final
 import httptools
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
+from entrypoints.http.deadline import Deadline
 from entrypoints.http.limits import WHOLE
 
 MAX_HEAD_BYTES: Final = 16_384
@@ -29,17 +30,17 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         self._in_head = True
         self._field_bytes = 0
         self._withheld_bytes = 0
-        self._head_timer: asyncio.TimerHandle | None = None
+        self._deadline = Deadline(self.loop)
         self._refusal = 400
         self._refused = False
         self._running: Any = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        self._start_head_timer()
+        self._deadline.set(self.head_seconds, self._refuse_slow_head)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._stop_head_timer()
+        self._deadline.stop()
         # uvicorn tells the newest request only, which may be one that waits behind this one.
         self._disconnect_running()
         super().connection_lost(exc)
@@ -47,7 +48,6 @@ class BoundedHttpProtocol(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         if self._refused:
             return
-        self._unset_keepalive_if_required()
         if not self._in_head and self.cycle.response_complete:
             # The first bytes after an answer are the next head's, even if the parser has not
             # recognised it yet.
@@ -56,6 +56,9 @@ class BoundedHttpProtocol(HttpToolsProtocol):
             data = self._feed(data)
         if self._withheld_bytes > MAX_HEAD_BYTES:
             self._refuse(431)
+        elif self._in_head and not self._deadline.is_for(self._refuse_slow_head):
+            # A head that came whole is never timed.
+            self._deadline.set(self.head_seconds, self._refuse_slow_head)
 
     def _feed(self, data: bytes) -> bytes:
         """Let the parser read `data`; what it has to be given next, which is mostly nothing."""
@@ -90,7 +93,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         self._in_head = False
         self._field_bytes = 0
         self._withheld_bytes = 0
-        self._stop_head_timer()
+        self._deadline.clear()
         if not self.parser.should_upgrade():
             super().on_headers_complete()
 
@@ -123,21 +126,25 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         self._field_bytes = 0
         # Bytes of one read may belong to the message before: they are not held against this one.
         self._withheld_bytes = 0
-        if self._head_timer is None:
-            self._start_head_timer()
 
     def _fail(self, status: int) -> None:
         """Make the parser stop."""
         self._refusal = status
         raise ValueError(status)
 
-    def _start_head_timer(self) -> None:
-        self._head_timer = self.loop.call_later(self.head_seconds, self._refuse, 408)
+    def _refuse_slow_head(self) -> None:
+        self._refuse(408)
 
-    def _stop_head_timer(self) -> None:
-        if self._head_timer is not None:
-            self._head_timer.cancel()
-            self._head_timer = None
+    def on_response_complete(self) -> None:
+        """uvicorn's own, but for the timer: one for each request costs more than all the rest."""
+        self.server_state.total_requests += 1
+        if self.transport.is_closing():
+            return
+        self.flow.resume_reading()
+        if self.pipeline:
+            self._start_asgi_task(*self.pipeline.pop())
+        elif not self._in_head:
+            self._deadline.set(self.timeout_keep_alive, self.timeout_keep_alive_handler)
 
     def _start_asgi_task(self, cycle: Any, app: Any) -> None:
         self._running = cycle
@@ -145,7 +152,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
 
     def _refuse(self, status: int) -> None:
         """End the connection. Requests that came whole before are answered first."""
-        self._stop_head_timer()
+        self._deadline.stop()
         self._refused = True
         newest: Any = self.cycle
         if self.transport.is_closing():

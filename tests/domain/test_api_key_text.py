@@ -84,3 +84,9 @@ def test_the_prefix_shows_eight_random_characters_and_never_the_check(key: str) 
 def test_the_digest_is_32_bytes_and_tells_keys_apart(one: str, other: str) -> None:
     assert len(digest(one)) == 32
     assert (digest(one) == digest(other)) == (one == other)
+
+
+def test_keys_of_today_are_read_tomorrow() -> None:
+    zeros = "hk_test_" + "0" * 32
+    assert compose(KeyMode.TEST, "0" * 32) == zeros + "2rUMfE"
+    assert mode_of(zeros + "2rUMfE") is KeyMode.TEST

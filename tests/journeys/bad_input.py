@@ -331,7 +331,7 @@ def _idempotency_keys() -> Iterator[Bad]:
 
 
 def _credentials() -> Iterator[Bad]:
-    well_formed_but_unknown = "hk_test_00000000000000000000000000000000" + "1Bm5us"
+    well_formed_but_unknown = "hk_test_00000000000000000000000000000000" + "2rUMfE"
     yield Bad(
         name="credential: missing",
         status=401,
