@@ -116,6 +116,8 @@ def _kept(name: str, sources: list[Path], build: Callable[[Path], None]) -> Path
     digest = hashlib.sha256(b"".join(source.read_bytes() for source in sources)).hexdigest()
     target = BUILT / f"{name}-{digest[:16]}"
     if not target.exists():
+        for former in BUILT.glob(f"{name}-*"):
+            shutil.rmtree(former)
         draft = BUILT / f"{name}.{os.getpid()}"
         shutil.rmtree(draft, ignore_errors=True)
         draft.mkdir(parents=True)
