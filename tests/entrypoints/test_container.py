@@ -9,6 +9,7 @@ from dependency_injector.providers import Dependency, Provider
 from pydantic import SecretStr
 
 from adapters.memory.idempotency import SingleFlightIdempotency
+from adapters.memory.replays import RememberedAnswers
 from adapters.redis.idempotency import RedisReplayCache
 from application.ports.readiness import ReadinessProbe
 from entrypoints.container import Container, shut_down
@@ -61,15 +62,16 @@ async def test_every_part_can_be_built(container: Container, name: str) -> None:
     await shut_down(container)
 
 
-async def test_the_redis_stands_in_front_of_the_single_flight_only_where_there_is_one(
+async def test_what_is_remembered_stands_first_and_redis_only_where_there_is_one(
     tmp_path: Path,
 ) -> None:
     embedded = Container(settings=_embedded(tmp_path))
-    assert isinstance(embedded.answers(), SingleFlightIdempotency)
     production = Container(settings=_production(tmp_path))
-    assert isinstance(production.answers(), RedisReplayCache)
-    await shut_down(embedded)
-    await shut_down(production)
+    for container, behind in ((embedded, SingleFlightIdempotency), (production, RedisReplayCache)):
+        remembered = container.answers()
+        assert isinstance(remembered, RememberedAnswers)
+        assert isinstance(remembered._inner, behind)
+        await shut_down(container)
 
 
 async def test_a_part_is_built_once(container: Container) -> None:
