@@ -103,21 +103,22 @@ class Container(DeclarativeContainer):
     )
 
     # The truth about a key, one request at a time per key, then the replay caches.
+    truth: Provider[SqlIdempotencyStore] = Singleton(
+        SqlIdempotencyStore,
+        database,
+        clock,
+        busy_seconds=settings.provided.in_progress_wait_seconds,
+        unknown_seconds=settings.provided.outcome_wait_seconds,
+        together=Singleton(
+            GroupLimits,
+            lanes=settings.provided.commit_lanes,
+            batch=settings.provided.commit_batch_size,
+            waiting=settings.provided.commit_queue_size,
+        ),
+    )
     single_flight: Provider[SingleFlightIdempotency] = Singleton(
         SingleFlightIdempotency,
-        Singleton(
-            SqlIdempotencyStore,
-            database,
-            clock,
-            busy_seconds=settings.provided.in_progress_wait_seconds,
-            unknown_seconds=settings.provided.outcome_wait_seconds,
-            together=Singleton(
-                GroupLimits,
-                lanes=settings.provided.commit_lanes,
-                batch=settings.provided.commit_batch_size,
-                waiting=settings.provided.commit_queue_size,
-            ),
-        ),
+        truth,
         wait_seconds=settings.provided.in_progress_wait_seconds,
         deadline_seconds=settings.provided.write_deadline_seconds,
     )
@@ -192,6 +193,7 @@ async def shut_down(container: Container) -> None:
     try:
         async with asyncio.timeout(container.settings().shutdown_seconds * _FOR_RECORDINGS):
             await container.single_flight().drain()
+            await container.truth().drain()
             await container.api_keys().drain()
     except TimeoutError:
         _log.warning("stopping although the database has not answered everything")

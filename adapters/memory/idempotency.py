@@ -9,18 +9,18 @@ from application.ports.idempotency import IdempotencyStore, Record, Standing, St
 
 
 class SingleFlightIdempotency(IdempotencyStore):
-    """Runs each recording as a task of its own, so that neither a client that goes away nor a
-    caller that stops waiting can tear it in the middle."""
+    """The first to come records; the others get what it got. What one caller waits for is no task
+    of its own, so that it costs next to nothing; whoever stops waiting may leave a commit behind
+    that goes on, and is told that its outcome is unknown."""
 
     def __init__(
         self, inner: IdempotencyStore, *, wait_seconds: float = 2.0, deadline_seconds: float = 25.0
     ) -> None:
-        """A duplicate waits `wait_seconds`; the first waits `deadline_seconds`, then its outcome
-        is unknown to it, though the recording goes on."""
+        """A duplicate waits `wait_seconds`; the first waits `deadline_seconds`."""
         self._inner = inner
         self._wait_seconds = wait_seconds
         self._deadline_seconds = deadline_seconds
-        self._flights: dict[tuple[UUID, str], asyncio.Task[Standing]] = {}
+        self._flights: dict[tuple[UUID, str], asyncio.Future[Standing]] = {}
 
     async def recall(self, merchant_id: UUID, key: str) -> StoredAnswer | None:
         return await self._inner.recall(merchant_id, key)
@@ -34,16 +34,32 @@ class SingleFlightIdempotency(IdempotencyStore):
         return await self._lead(identity, record)
 
     async def _lead(self, identity: tuple[UUID, str], record: Record) -> Standing:
-        flight = asyncio.create_task(self._inner.record(record))
+        flight: asyncio.Future[Standing] = asyncio.get_running_loop().create_future()
         self._flights[identity] = flight
-        flight.add_done_callback(lambda done: self._land(identity, done))
+        try:
+            standing = await self._record(record)
+        except Exception as failure:
+            flight.set_exception(failure)
+            # Marks it as seen: mostly nobody follows.
+            flight.exception()
+            raise
+        except BaseException:
+            flight.cancel()
+            raise
+        else:
+            flight.set_result(standing)
+            return standing
+        finally:
+            del self._flights[identity]
+
+    async def _record(self, record: Record) -> Standing:
         try:
             async with asyncio.timeout(self._deadline_seconds):
-                return await asyncio.shield(flight)
-        except TimeoutError:
-            raise OutcomeUnknown from None
+                return await self._inner.record(record)
+        except TimeoutError as error:
+            raise OutcomeUnknown from error
 
-    async def _follow(self, flight: asyncio.Task[Standing]) -> Standing | None:
+    async def _follow(self, flight: asyncio.Future[Standing]) -> Standing | None:
         """What the first got, a fault of the store included; None when it failed for a reason of
         its own, so that the next one may try."""
         await asyncio.wait({flight}, timeout=self._wait_seconds)
@@ -56,12 +72,6 @@ class SingleFlightIdempotency(IdempotencyStore):
             # A new one for each who waited: a traceback is not shared.
             raise type(failure)(*failure.args) from failure
         return None if failure else Standing(answer=flight.result().answer, fresh=False)
-
-    def _land(self, identity: tuple[UUID, str], flight: asyncio.Task[Standing]) -> None:
-        del self._flights[identity]
-        if not flight.cancelled():
-            # Marks a failure as seen: whoever led may have stopped waiting.
-            flight.exception()
 
     async def find(self, merchant_id: UUID, key: str) -> StoredAnswer | None:
         return await self._inner.find(merchant_id, key)

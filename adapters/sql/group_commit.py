@@ -80,6 +80,13 @@ class GroupCommit(Generic[Item, Outcome]):
         self._leave_soon()
         return await outcome
 
+    async def drain(self) -> None:
+        """Wait until nothing waits and nothing is under way, whoever may have stopped waiting."""
+        while self._running or self._waiting:
+            if self._running:
+                await asyncio.wait(self._running)
+            await asyncio.sleep(0)
+
     def _leave_soon(self) -> None:
         """When what arrived in the same turn of the loop is on board too."""
         if not self._is_about_to_leave and len(self._running) < self._lanes.open:

@@ -201,6 +201,10 @@ class SqlIdempotencyStore(IdempotencyStore):
         except (ConnectionLost, TransactionConflict) as error:
             raise StorageUnavailable("The database was busy or went away.") from error
 
+    async def drain(self) -> None:
+        """Wait until every commit that was begun has ended."""
+        await self._commits.drain()
+
     async def _try_lock(self, connection: AsyncConnection, lock_key: int) -> bool:
         if not self._database.is_postgresql:
             return True
