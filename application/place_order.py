@@ -3,9 +3,8 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from application.json_text import render
 from application.once import Answer, Claim, Made, Once
-from application.order_document import order_document
+from application.order_document import order_json
 from application.ports.gateway import PaymentGateway
 from application.ports.ids import Ids
 from domain.errors import DomainError
@@ -52,7 +51,7 @@ class PlaceOrder:
             ),
             now=now,
         )
-        document = render(order_document(change.order))
+        document = order_json(change.order).encode()
         return Made(
             resource_type="order",
             resource_id=change.order.id,

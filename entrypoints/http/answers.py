@@ -7,7 +7,7 @@ from uuid import UUID
 
 from fastapi import Request, Response
 
-from application.json_text import render
+from application.json_text import json_text, render
 from application.once import Answer
 from application.pages import Page, Position
 from entrypoints.http.cursor import Cursors
@@ -30,8 +30,8 @@ class JsonResponse(Response):
         self.raw_headers = [*headers, (b"content-length", b"%d" % len(body)), _IS_JSON]
 
 
-def json_response(document: object, headers: Iterable[tuple[bytes, bytes]] = ()) -> Response:
-    return JsonResponse(render(document), 200, headers)
+def json_response(document: object) -> Response:
+    return JsonResponse(render(document), 200, ())
 
 
 def once_response(answer: Answer, *headers: tuple[bytes, bytes]) -> Response:
@@ -61,19 +61,18 @@ class Listing:
             return None
         return self._cursors.decode(self._cursor, self._merchant_id, self._filters)
 
-    def response(self, page: Page[Item], document: Callable[[Item], object]) -> Response:
-        """The page, and a Link header (RFC 8288) to the next one."""
+    def response(self, page: Page[Item], write: Callable[[Item], str]) -> Response:
+        """The page, each item as the JSON that `write` makes of it, and a Link header (RFC 8288)
+        to the next one."""
         next_cursor = None
         headers = []
         if page.next is not None:
             next_cursor = self._cursors.encode(page.next, self._merchant_id, self._filters)
             query = urlencode(self._query | {"limit": self._limit, "cursor": next_cursor})
             headers.append((b"link", f'<{self._path}?{query}>; rel="next"'.encode()))
-        return json_response(
-            {
-                "data": [document(item) for item in page.items],
-                "has_more": page.next is not None,
-                "next_cursor": next_cursor,
-            },
-            headers,
+        body = (
+            f'{{"data":[{",".join([write(item) for item in page.items])}]'
+            f',"has_more":{json_text(page.next is not None)}'
+            f',"next_cursor":{json_text(next_cursor)}}}'
         )
+        return JsonResponse(body.encode(), 200, headers)

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Query, Request, Response
 from application.api_key_document import api_key_document
 from application.errors import ApiKeyNotFound
 from application.issue_api_key import IssueApiKeyCommand
+from application.json_text import json_text
 from application.rotate_api_key import RotateApiKeyCommand
 from entrypoints.http.answers import Listing, once_response
 from entrypoints.http.dependencies import ContainerOf, IdempotencyKey, KeysManager, claim_of
@@ -57,7 +58,7 @@ async def list_api_keys(
     page = await container.list_api_keys()(
         caller.merchant_id, after=listing.after(), limit=query.limit
     )
-    return listing.response(page, api_key_document)
+    return listing.response(page, lambda key: json_text(api_key_document(key)))
 
 
 @router.delete(

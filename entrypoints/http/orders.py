@@ -6,11 +6,11 @@ from uuid import UUID
 from fastapi import APIRouter, Query, Request, Response
 
 from application.errors import OrderNotFound
-from application.order_document import order_document
+from application.order_document import order_json
 from application.place_order import PlaceOrderCommand
 from application.ports.orders import OrderFilter
-from domain.order import Order, OrderStatus
-from entrypoints.http.answers import Listing, json_response, once_response
+from domain.order import OrderStatus
+from entrypoints.http.answers import JsonResponse, Listing, once_response
 from entrypoints.http.dependencies import (
     ContainerOf,
     IdempotencyKey,
@@ -86,7 +86,7 @@ async def get_order(
             status_code=304, headers={"ETag": etag_of(order.version), "Cache-Control": _FRESH_COPY}
         )
     headers = (etag_header(order.version), (b"cache-control", _FRESH_COPY.encode()))
-    return json_response(order_document(order), headers)
+    return JsonResponse(order_json(order).encode(), 200, headers)
 
 
 @router.get(
@@ -126,11 +126,7 @@ async def _list(
 ) -> Response:
     listing = Listing(request, which.merchant_id, query)
     page = await container.list_orders()(which, after=listing.after(), limit=query.limit)
-    return listing.response(page, _document)
-
-
-def _document(order: Order) -> object:
-    return order_document(order)
+    return listing.response(page, order_json)
 
 
 def _filter(merchant_id: UUID, query: OrderQuery) -> OrderFilter:
