@@ -42,6 +42,7 @@ def main() -> int:
 def written(document: dict[str, Any]) -> str:
     """The results as Markdown."""
     parts = [
+        f"![Durable, idempotent orders a second, for each contender]({PICTURE.name})",
         _circumstances(document),
         _table(("measure", "", "median", "low – high", "goal", ""), _measures(document)),
         _table(
