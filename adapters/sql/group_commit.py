@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Hashable, Sequence
 from dataclasses import dataclass
 from typing import Final, Generic, Protocol, TypeVar
 
-from adapters.sql.faults import ConnectionLost
+from adapters.sql.faults import ConnectionLost, TransactionConflict
 from adapters.sql.lanes import Lanes
 from application.ports.clock import Clock
 from application.ports.faults import StorageUnavailable
@@ -28,6 +28,8 @@ Item = TypeVar("Item", bound=Kindly)
 Outcome = TypeVar("Outcome")
 
 _log = logging.getLogger("harbor.group_commit")
+
+_OF_THE_DATABASE: Final = (ConnectionLost, StorageUnavailable, TransactionConflict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,31 +129,51 @@ class GroupCommit(Generic[Item, Outcome]):
         try:
             outcomes = await self._together([each.item for each in batch])
         except (ConnectionLost, StorageUnavailable) as fault:
-            for each in batch:
-                _fail(each, type(fault)(*fault.args), cause=fault)
+            _fail_all(batch, fault)
         except Exception as error:  # one item spoils the batch: which one is found out singly
             _log.warning("a batch was written singly: %s", type(error).__name__)
-            for each in batch:
-                await self._commit_alone(each)
+            await self._commit_singly(batch)
         else:
             for each, outcome in zip(batch, outcomes, strict=True):
                 if not each.outcome.done():
                     each.outcome.set_result(outcome)
+        finally:
+            # Who has not been told by now, whatever happened, has to find out.
+            for each in batch:
+                _fail(each, ConnectionLost())
 
-    async def _commit_alone(self, one: _Waiting[Item, Outcome]) -> None:
+    async def _commit_singly(self, batch: Sequence[_Waiting[Item, Outcome]]) -> None:
+        """When the database fails two in a row it is not for what they are: the rest is told so,
+        for each would wait for its own time, one after the other."""
+        failed_before = False
+        for number, each in enumerate(batch, start=1):
+            fault = await self._commit_alone(each)
+            if isinstance(fault, _OF_THE_DATABASE) and failed_before:
+                _fail_all(batch[number:], fault)
+                return
+            failed_before = isinstance(fault, _OF_THE_DATABASE)
+
+    async def _commit_alone(self, one: _Waiting[Item, Outcome]) -> Exception | None:
+        """What went wrong."""
         try:
             outcome = await self._alone(one.item)
         except Exception as error:
             _fail(one, error)
-        else:
-            if not one.outcome.done():
-                one.outcome.set_result(outcome)
+            return error
+        if not one.outcome.done():
+            one.outcome.set_result(outcome)
+        return None
 
 
-def _fail(
-    one: _Waiting[Item, Outcome], error: Exception, *, cause: Exception | None = None
-) -> None:
+def _fail_all(batch: Sequence[_Waiting[Item, Outcome]], fault: Exception) -> None:
+    """With an exception of its own for each: a traceback is not shared."""
+    for each in batch:
+        own = type(fault)(*fault.args)
+        own.__cause__ = fault
+        _fail(each, own)
+
+
+def _fail(one: _Waiting[Item, Outcome], error: Exception) -> None:
     """The caller may have gone; an exception that nobody fetches would be logged."""
     if not one.outcome.done():
-        error.__cause__ = cause
         one.outcome.set_exception(error)

@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from adapters.sql.database import Database
 from adapters.sql.faults import ConnectionLost, TransactionConflict
 from adapters.sql.group_commit import GroupCommit, GroupLimits
-from adapters.sql.placements import INSERT_PLACEMENTS, Placement, placement_of, values
+from adapters.sql.placements import Placement, insertion, placement_of
 from adapters.sql.reads import fetch, read
 from adapters.sql.recording import Rows, claim_insert, lock_key_of, rows_of
 from adapters.sql.rows import Row, row_to_answer
@@ -132,7 +132,7 @@ class SqlIdempotencyStore(IdempotencyStore):
         return await self._write_in_steps(rows, lock_key)
 
     async def _write_together(self, batch: Sequence[Placement]) -> list[_Outcome]:
-        refused = await self._database.fetch(INSERT_PLACEMENTS, values(batch))
+        refused = await self._database.fetch(*insertion(batch))
         outcomes = {row["order_id"]: _outcome(row) for row in refused}
         return [outcomes.get(each.order_id, _Written.MADE) for each in batch]
 
@@ -213,7 +213,7 @@ class SqlIdempotencyStore(IdempotencyStore):
 
 
 def _outcome(refused: Row) -> _Outcome:
-    """Of a row that INSERT_PLACEMENTS answers."""
+    """Of a row that the insertion of placements answers."""
     if refused["merchant_id"] is not None:
         return row_to_answer(refused)
     return _Written.TAKEN if refused["held"] else _Written.BUSY
