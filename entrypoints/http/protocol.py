@@ -11,6 +11,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from entrypoints.http.deadline import Deadline
 from entrypoints.http.limits import WHOLE
+from entrypoints.http.one_write import OneWrite
 
 MAX_HEAD_BYTES: Final = 16_384
 MAX_URL_BYTES: Final = 4_096
@@ -148,6 +149,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
 
     def _start_asgi_task(self, cycle: Any, app: Any) -> None:
         self._running = cycle
+        cycle.send = OneWrite(cycle)
         super()._start_asgi_task(cycle, app)
 
     def _refuse(self, status: int) -> None:

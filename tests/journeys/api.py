@@ -64,6 +64,12 @@ class Api:
         document: dict[str, Any] = answer.json()
         return document
 
+    async def until_in_progress(self, key: str) -> None:
+        """Wait until a request under the key has begun to be recorded."""
+        async with asyncio.timeout(10):
+            while (await self.get(path_of_key(key))).json()["state"] != "in_progress":
+                pass
+
     async def walk(self, path: str, limit: int = 100) -> list[dict[str, Any]]:
         """Every item of a list, page by page through the Link header. Fails in a circle."""
         items: list[dict[str, Any]] = []

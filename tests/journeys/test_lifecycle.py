@@ -143,8 +143,12 @@ async def test_a_server_told_to_stop_waits_for_the_database(on_postgresql: Harbo
         ):
             await holder.execute(text("LOCK TABLE orders IN SHARE MODE"))
             api = Api(client, api_key)
-            placing = [asyncio.create_task(api.place()) for _ in range(IN_FLIGHT)]
-            await _until_waiting(database, IN_FLIGHT)
+            keys = [a_key() for _ in range(IN_FLIGHT)]
+            placing = [asyncio.create_task(api.place(key)) for key in keys]
+            # The first are in the database, the others wait for the next commit.
+            await _until_waiting(database, 1)
+            for key in keys:
+                await api.until_in_progress(key)
             server.terminate()
             await asyncio.to_thread(server.err.first, _shuts_down)
             await holder.rollback()
