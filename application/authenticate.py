@@ -39,27 +39,29 @@ class Authenticate:
         self._api_keys = api_keys
         self._clock = clock
         self._mode = mode
-        self._well_formed: set[bytes] = set()
+        self._have_spoken: set[bytes] = set()
         """Digests of keys that have spoken: their form need not be looked at again. Whether they
         still may is asked each time."""
 
     async def __call__(self, text: str) -> Caller:
         """Raises Unauthenticated, StorageUnavailable."""
         digest = api_key_text.digest(text)
-        if digest not in self._well_formed:
+        has_spoken = digest in self._have_spoken
+        if not has_spoken:
             self._refuse_malformed(text)
         key = _speaking(await self._api_keys.with_prefix(api_key_text.prefix(text)), digest)
         now = self._clock.now()
         if key is None or not key.is_active(now):
             raise Unauthenticated("The API key is unknown, revoked or expired.")
-        self._remember(digest)
+        if not has_spoken:
+            self._remember(digest)
         await self._note_use(key, now)
         return Caller(merchant_id=key.merchant_id, key_id=key.id, scopes=key.scopes)
 
     def _remember(self, digest: bytes) -> None:
-        if len(self._well_formed) >= _MOST_REMEMBERED:
-            self._well_formed.clear()
-        self._well_formed.add(digest)
+        if len(self._have_spoken) >= _MOST_REMEMBERED:
+            self._have_spoken.clear()
+        self._have_spoken.add(digest)
 
     def _refuse_malformed(self, text: str) -> None:
         mode = api_key_text.mode_of(text)

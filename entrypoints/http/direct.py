@@ -34,6 +34,11 @@ class Direct:
         self._routes: dict[str, list[_Route]] | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            # Start-up: every route is there.
+            self._routes = routes_by_method(self._app)
+            await self._ordinary(scope, receive, send)
+            return
         route, path_params = self._find(scope)
         if route is None:
             await self._ordinary(scope, receive, send)
@@ -62,7 +67,7 @@ class Direct:
 
     def _find(self, scope: Scope) -> tuple[CompiledRoute | None, dict[str, Any]]:
         """As FastAPI finds it: the first route whose path and method fit."""
-        if scope["type"] != "http" or scope.get("root_path"):
+        if scope.get("root_path") or self._app.dependency_overrides:
             return None, {}
         if self._routes is None:
             self._routes = routes_by_method(self._app)

@@ -55,7 +55,7 @@ class Way:
 
     def __init__(self, container: Container, *, direct: bool) -> None:
         self.container = container
-        self._app = create_app(container, direct=direct)
+        self.app = create_app(container, direct=direct)
 
     async def tell(self, ask: Ask, caplog: pytest.LogCaptureFixture) -> Told:
         # What is noted beside a request must not depend on who is quicker.
@@ -71,7 +71,7 @@ class Way:
 
         scope = _scope(ask)
         caplog.clear()
-        await self._app(scope, receive, send)
+        await self.app(scope, receive, send)
         start, *rest = sent
         return Told(
             status=start["status"],

@@ -20,6 +20,7 @@ from application.errors import (
 )
 from application.ports.faults import KeyInProgress, OutcomeUnknown, StorageUnavailable
 from domain.errors import DomainError
+from entrypoints.http.dependencies import idempotency_key_of
 from entrypoints.http.direct import routes_by_method
 from entrypoints.http.problems import Refused
 from tests.databases import SqliteDatabases
@@ -305,3 +306,13 @@ async def test_failures_are_told_alike(ways: BothWays, where: str, failure: Base
     ]
     assert all(told.direct for told in tolds)
     assert any(told.status >= 400 for told in tolds)
+
+
+async def test_an_overridden_dependency_counts(ways: BothWays) -> None:
+    async def always_the_same() -> str:
+        return "k"
+
+    for way in (ways.short, ways.ordinary):
+        way.app.dependency_overrides[idempotency_key_of] = always_the_same
+    tolds = [await _place(ways, key) for key in ("one", "two")]
+    assert [(told.status, told.direct) for told in tolds] == [(201, False), (200, False)]
