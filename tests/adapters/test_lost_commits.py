@@ -1,69 +1,20 @@
 """The answer to a commit gets lost: the caller is told the truth all the same."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
 
 import pytest
-from sqlalchemy import make_url, text
+from sqlalchemy import text
 
 from adapters.sql.database import Database, PoolLimits
 from adapters.sql.idempotency import SqlIdempotencyStore
 from adapters.system import SystemClock
 from application.ports.faults import OutcomeUnknown
+from application.ports.idempotency import Standing
+from tests.adapters.cutter import Cutter
 from tests.databases import closing, each, saved
 from tests.examples import a_record, ids
 
 pytestmark = pytest.mark.anyio
-
-RECORDING = b"made_orders"
-"""What only the statement of a recording has in it."""
-ENDED = b"SELECT 0\0"
-"""How PostgreSQL says that the statement has ended; it leaves the server behind the commit."""
-
-
-class Cutter:
-    """Stands between Harbor and PostgreSQL. Passes a recording on, waits for the answer, and cuts
-    the connection instead of delivering it; then lets nobody through if `and_closes`."""
-
-    def __init__(self, url: str, *, cuts: int, and_closes: bool = False) -> None:
-        self._to = make_url(url)
-        self.cuts = cuts
-        self._and_closes = and_closes
-        self._closed = False
-
-    @asynccontextmanager
-    async def between(self) -> AsyncIterator[str]:
-        async with await asyncio.start_server(self._serve, "127.0.0.1", 0) as listening:
-            port = listening.sockets[0].getsockname()[1]
-            yield self._to.set(port=port).render_as_string(hide_password=False)
-
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        if self._closed:
-            writer.close()
-            return
-        there, away = await asyncio.open_connection(self._to.host, self._to.port)
-        recording = asyncio.Event()
-        back = asyncio.create_task(self._answer(there, writer, recording))
-        with suppress(ConnectionError):
-            while data := await reader.read(65_536):
-                if RECORDING in data:
-                    recording.set()
-                away.write(data)
-        away.close()
-        await back
-
-    async def _answer(
-        self, there: asyncio.StreamReader, writer: asyncio.StreamWriter, recording: asyncio.Event
-    ) -> None:
-        with suppress(ConnectionError):
-            while data := await there.read(65_536):
-                if self.cuts and recording.is_set() and ENDED in data:
-                    self.cuts -= 1
-                    self._closed = self._and_closes
-                    break
-                writer.write(data)
-        writer.close()
 
 
 @pytest.mark.parametrize("cuts", [1, 2])
@@ -101,31 +52,39 @@ async def test_a_commit_that_cannot_be_found_out_is_unknown_and_a_retry_tells(
 async def test_a_storm_of_broken_connections_loses_and_doubles_nothing(
     postgresql_url: str, postgresql_database: Database
 ) -> None:
-    """Every backend of the pool is terminated again and again while 100 records are made."""
+    """Backends are terminated while 400 records are made, 16 at a time; nobody is left in doubt."""
     merchant_id = ids.new()
-    records = [a_record(merchant_id, key=f"key {number}") for number in range(100)]
-    done = asyncio.Event()
+    records = [a_record(merchant_id, key=f"key {number}") for number in range(400)]
+    rest = iter(records)
+    standings: list[Standing] = []
+    made = asyncio.Event()
+
+    async def keep_recording() -> None:
+        for record in rest:
+            standings.append(await store.record(record))
+            made.set()
 
     async def terminate() -> int:
         ended = 0
-        while not done.is_set():
+        while len(standings) < len(records):
+            made.clear()
             async with postgresql_database.statement() as connection:
                 ended += len((await connection.execute(_TERMINATE)).all())
+            # One that never lets anything be done would prove nothing.
+            await made.wait()
         return ended
 
     async with closing(Database(postgresql_url, PoolLimits(size=8))) as database:
         store = SqlIdempotencyStore(database, SystemClock())
-        storm = asyncio.create_task(terminate())
-        outcomes = await asyncio.gather(
-            *(store.record(record) for record in records), return_exceptions=True
-        )
-        done.set()
-        assert await storm > 0
-        acknowledged = [outcome for outcome in outcomes if not isinstance(outcome, BaseException)]
-        assert all(standing.fresh for standing in acknowledged)
+        async with asyncio.timeout(60), asyncio.TaskGroup() as group:
+            storm = group.create_task(terminate())
+            for _ in range(16):
+                group.create_task(keep_recording())
+        assert storm.result() > 10
+        assert all(standing.fresh for standing in standings)
         again = [await store.record(record) for record in records]
     assert [standing.answer for standing in again] == [record.answer for record in records]
-    assert await saved(postgresql_database, merchant_id) == each(100)
+    assert await saved(postgresql_database, merchant_id) == each(400)
 
 
 _TERMINATE = text(
