@@ -30,6 +30,7 @@ class DriverConnections:
         self._silence_seconds = silence_seconds
         self._places: Final = asyncio.Semaphore(size)
         self._idle: list[asyncpg.Connection[Any]] = []
+        self._closed = False
 
     async def fetch(self, text: str, arguments: Sequence[Any]) -> list[asyncpg.Record]:
         """The rows that the statement answers. Raises the faults of `adapters.sql.faults`."""
@@ -73,10 +74,20 @@ class DriverConnections:
             raise StorageUnavailable(faults.UNREACHABLE) from error
 
     def _give_back(self, connection: "asyncpg.Connection[Any]") -> None:
-        if not connection.is_closed():
+        if self._closed:
+            connection.terminate()
+        elif not connection.is_closed():
             self._idle.append(connection)
         self._places.release()
 
     async def close(self) -> None:
-        while self._idle:
-            await self._idle.pop().close()
+        """What is in use ends first, and is closed when it comes back."""
+        self._closed = True
+        idle, self._idle = self._idle, []
+        try:
+            for connection in idle:
+                await connection.close()
+        finally:
+            # A server that does not answer one goodbye is not told the others.
+            for connection in idle:
+                connection.terminate()
