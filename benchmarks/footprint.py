@@ -17,32 +17,28 @@ from tests.proofs.load import Servers, lines, share_out
 from tests.proofs.test_footprint import _mixed
 
 REQUESTS: Final = 10_000
-_STARTS: Final = 5
-_QUICK_STARTS: Final = 2
+_STARTS: Final = 3
 _LINES: Final = 16
 
 
-def footprint(stage: Stage, *, quick: bool) -> list[Finding]:
-    """Of the embedded default, and of Harbor on PostgreSQL."""
+def embedded() -> list[Finding]:
+    """Of the embedded default, which is what `make serve` runs."""
+    with tempfile.TemporaryDirectory(prefix="harbor-bench-") as directory:
+        harbor = Harbor(Path(directory))
+        asyncio.run(_seconds_to_ready(harbor))  # The first start migrates.
+        return _findings(harbor, "", "embedded")
+
+
+def on_postgresql(stage: Stage) -> list[Finding]:
+    """Of Harbor on PostgreSQL."""
     url = stage.cluster.create("bench_footprint")
     with tempfile.TemporaryDirectory(prefix="harbor-bench-") as directory:
-        embedded = Harbor(Path(directory, "embedded"))
-        shipped = Harbor(
-            Path(directory, "shipped"),
-            {"HARBOR_DATABASE_URL": url, "HARBOR_SECRET_KEY": SECRET},
-        )
-        for harbor in (embedded, shipped):
-            harbor.directory.mkdir()
-        asyncio.run(_seconds_to_ready(embedded))  # The first start migrates.
-        starts = _QUICK_STARTS if quick else _STARTS
-        return [
-            *_findings(embedded, starts, "", "embedded"),
-            *_findings(shipped, starts, "_postgresql", "on PostgreSQL"),
-        ]
+        settings = {"HARBOR_DATABASE_URL": url, "HARBOR_SECRET_KEY": SECRET}
+        return _findings(Harbor(Path(directory), settings), "_postgresql", "on PostgreSQL")
 
 
-def _findings(harbor: Harbor, count: int, suffix: str, where: str) -> list[Finding]:
-    starts = [asyncio.run(_seconds_to_ready(harbor)) for _ in range(count)]
+def _findings(harbor: Harbor, suffix: str, where: str) -> list[Finding]:
+    starts = [asyncio.run(_seconds_to_ready(harbor)) for _ in range(_STARTS)]
     memory = asyncio.run(_memory_mb(harbor))
     return [
         Finding(

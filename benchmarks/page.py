@@ -71,7 +71,8 @@ def _circumstances(document: dict[str, Any]) -> str:
     return (
         f"`{command}` on {machine['cores']} cores of {machine['processor']},"
         f" {machine['memory_gb']} GB; a small commit alone takes"
-        f" {machine['commit_alone_ms']:.2f} ms. {listed}."
+        f" {machine['commit_alone_ms']:.2f} ms; others used {document['used_by_others']:.0%} of the"
+        f" machine meanwhile. {listed}."
     )
 
 

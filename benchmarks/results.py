@@ -48,6 +48,12 @@ class Results:
     skipped: dict[str, str] = field(default_factory=dict)
     invalid: dict[str, str] = field(default_factory=dict)
 
+    @property
+    def others(self) -> float:
+        """The part of the machine that others used, in the middle one of all measurements."""
+        shares = [window.others for windows in self.windows.values() for window in windows]
+        return median(shares) if shares else 0.0
+
     def note(self, load: Load, windows: Sequence[Window]) -> None:
         self.windows.setdefault(load, []).extend(windows)
 
@@ -64,6 +70,7 @@ class Results:
             "absolute": sorted(
                 (_absolute(load, windows) for load, windows in self.windows.items()), key=_place
             ),
+            "used_by_others": round(self.others, 3),
             "skipped": self.skipped,
             "invalid": self.invalid,
             **self.circumstances,

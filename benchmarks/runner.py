@@ -12,7 +12,7 @@ from benchmarks.circumstances import circumstances
 from benchmarks.cluster import ShimInactive
 from benchmarks.comparisons import COMPARISONS, FULL, QUICK, Comparison, Scale, compare
 from benchmarks.contenders import TITLES, build_contender
-from benchmarks.footprint import footprint
+from benchmarks.footprint import embedded, on_postgresql
 from benchmarks.load import InvalidRun
 from benchmarks.million import FEW, MANY, create_growth, fill, page_blocks
 from benchmarks.pairs import ratio
@@ -22,11 +22,13 @@ from benchmarks.results import Finding, Load, Results
 from benchmarks.stage import Stage, measure, open_stage
 
 FOOTPRINT: Final = ("start_seconds", "memory_mb")
+FOOTPRINT_ON_POSTGRESQL: Final = ("start_seconds_postgresql", "memory_mb_postgresql")
 MILLION: Final = ("page_blocks_growth", "create_growth")
 SURVEY: Final = "survey"
 NAMES: Final = (
     *(measured.name for comparison in COMPARISONS for measured in comparison.ratios),
     *FOOTPRINT,
+    *FOOTPRINT_ON_POSTGRESQL,
     SURVEY,
     *MILLION,
 )
@@ -88,8 +90,13 @@ class Benchmark:
                 run=partial(self._compare, comparison),
                 why_not=self._why_not(comparison),
             )
-        yield Step(names=FOOTPRINT, run=self._footprint)
         only_full = _ONLY_FULL if self._wish.quick else None
+        yield Step(names=FOOTPRINT, run=lambda: self._tell(*embedded()))
+        yield Step(
+            names=FOOTPRINT_ON_POSTGRESQL,
+            run=lambda: self._tell(*on_postgresql(self._stage)),
+            why_not=only_full,
+        )
         yield Step(names=(SURVEY,), run=self._survey, why_not=only_full)
         yield Step(names=MILLION, run=self._million, why_not=only_full)
 
@@ -131,10 +138,6 @@ class Benchmark:
             )
             self._tell(finding)
 
-    def _footprint(self) -> None:
-        for finding in footprint(self._stage, quick=self._wish.quick):
-            self._tell(finding)
-
     def _survey(self) -> None:
         """Everybody once at each number of connections; no ratios are made of this."""
         for connections in _SURVEY_CONNECTIONS:
@@ -159,13 +162,14 @@ class Benchmark:
             self._results.note(load, [pair[0] for pair in pairs])
             self._tell(finding)
 
-    def _tell(self, finding: Finding) -> None:
-        self._results.findings.append(finding)
-        found, unit = finding.ratio, finding.unit
-        say(
-            f"   {finding.name} = {found.median:.3g}{unit} ({found.low:.3g} – {found.high:.3g})"
-            + ("" if finding.goal is None else f", goal {finding.goal}")
-        )
+    def _tell(self, *findings: Finding) -> None:
+        for finding in findings:
+            self._results.findings.append(finding)
+            found, unit = finding.ratio, finding.unit
+            say(
+                f"   {finding.name} = {found.median:.3g}{unit} ({found.low:.3g} – {found.high:.3g})"
+                + ("" if finding.goal is None else f", goal {finding.goal}")
+            )
 
 
 def run_benchmark(wish: Wish, logs: Path) -> Results:

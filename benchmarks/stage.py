@@ -1,10 +1,14 @@
 """Where contenders are started, checked, and put under load."""
 
-from collections.abc import Callable, Iterator
+import os
+import time
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final
+from typing import Final, Self
+
+import psutil
 
 from benchmarks import checking
 from benchmarks.cluster import Cluster, postgres_cluster, slow_disk_cluster
@@ -36,6 +40,8 @@ class Window:
     outcome: Outcome
     application_us: float
     database_us: float
+    others: float
+    """The part of the machine's processor time that went to what is no part of the measurement."""
 
     @property
     def cpu_us(self) -> float:
@@ -119,15 +125,52 @@ def open_stage(logs: Path) -> Iterator[Stage]:
 
 def measure(live: Live, request: Request, amount: Amount) -> Window:
     """Put load on a contender and watch the processor time. Raises InvalidRun."""
-    watched: tuple[Callable[[], float], ...] = (
-        lambda: live.server.cpu_seconds,
-        lambda: live.cluster.cpu_seconds,
-    )
-    before = [watch() for watch in watched]
+    before = _ProcessorTime.of(live)
     outcome = run_load(live.server.port, request, amount)
-    application, database = (
-        (watch() - was) / outcome.answered * 1e6 for watch, was in zip(watched, before, strict=True)
-    )
+    spent = _ProcessorTime.of(live) - before
     return Window(
-        contender=live.name, outcome=outcome, application_us=application, database_us=database
+        contender=live.name,
+        outcome=outcome,
+        application_us=spent.application / outcome.answered * 1e6,
+        database_us=spent.database / outcome.answered * 1e6,
+        others=spent.others,
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _ProcessorTime:
+    """In seconds: at a moment, or between two."""
+
+    at: float
+    application: float
+    database: float
+    ours: float
+    everybody: float
+
+    @classmethod
+    def of(cls, live: Live) -> Self:
+        machine, own = psutil.cpu_times(), os.times()
+        application, database = live.server.cpu_seconds, live.cluster.cpu_seconds
+        return cls(
+            at=time.monotonic(),
+            application=application,
+            database=database,
+            # The load generator is our child, and has ended.
+            ours=application + database + own.user + own.system + sum(own[2:4]),
+            everybody=machine.user + machine.nice + machine.system + machine.steal,
+        )
+
+    def __sub__(self, before: Self) -> Self:
+        return replace(
+            self,
+            at=self.at - before.at,
+            application=self.application - before.application,
+            database=self.database - before.database,
+            ours=self.ours - before.ours,
+            everybody=self.everybody - before.everybody,
+        )
+
+    @property
+    def others(self) -> float:
+        """A share of all cores; of a difference."""
+        return max(0.0, self.everybody - self.ours) / (self.at * (os.cpu_count() or 1))

@@ -1,9 +1,13 @@
 """The results for people."""
 
 from collections.abc import Iterable, Sequence
+from typing import Final
 
 from benchmarks.contenders import TITLES
 from benchmarks.results import Finding, Results
+
+MOST_OTHERS: Final = 0.05
+"""Of the machine may go to others without a word about it."""
 
 
 def table(results: Results) -> str:
@@ -14,6 +18,10 @@ def table(results: Results) -> str:
         parts.append(_columns([_ABSOLUTE_HEAD, *map(_absolute_row, loads)]))
     remarks = [f"left out: {name}: {why}" for name, why in results.skipped.items()]
     remarks += [f"INVALID: {name}: {why}" for name, why in results.invalid.items()]
+    if results.others > MOST_OTHERS:
+        remarks.append(
+            f"Others used {results.others:.0%} of the machine meanwhile: measure again without them."
+        )
     if remarks:
         parts.append("\n".join(remarks))
     return "\n\n".join(parts)
