@@ -20,7 +20,7 @@ def table(results: Results) -> str:
     remarks += [f"INVALID: {name}: {why}" for name, why in results.invalid.items()]
     if results.others > MOST_OTHERS:
         remarks.append(
-            f"Others used {results.others:.0%} of the machine meanwhile: measure again without them."
+            f"Others used {results.others:.0%} of the machine meanwhile: measure again without."
         )
     if remarks:
         parts.append("\n".join(remarks))
