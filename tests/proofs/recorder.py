@@ -5,6 +5,7 @@ Reads an Assignment a line from its standard input, carries it out, and answers 
 
 import asyncio
 import json
+import logging
 import random
 import sys
 from collections import Counter
@@ -103,6 +104,8 @@ def a_numbered_record(assignment: Assignment, number: int) -> Record:
 
 
 async def main(url: str, lanes: int, batch: int) -> None:
+    # That batches are spoiled is meant, and counted.
+    logging.disable(logging.WARNING)
     async with closing(Database(url)) as database:
         recorder = Recorder(database, lanes, batch)
         while line := await asyncio.to_thread(sys.stdin.readline):
