@@ -132,32 +132,39 @@ async def test_a_secret_is_shown_again_for_a_day_only(
 async def test_a_redis_that_is_silent_or_dead_changes_no_answer(
     on_postgresql: Harbor, tmp_path: Path
 ) -> None:
+    """What was placed at one server is repeated at another, which has nothing but Redis to
+    remember it by."""
     with redis_server() as redis:
         settings = {**on_postgresql.settings, "HARBOR_REDIS_URL": redis.url}
         harbor = Harbor(tmp_path, settings)
-        with harbor.serving() as server:
-            async with client_of(server) as client:
+        with harbor.serving() as server, harbor.serving() as other_server:
+            async with client_of(server) as client, client_of(other_server) as other_client:
                 api = Api(client, await new_merchant(harbor))
-                await _places_and_repeats(api)
+                elsewhere = Api(other_client, api.api_key)
+                await _places_and_repeats(api, elsewhere)
                 redis.freeze()
-                await _places_and_repeats(api)
+                await _places_and_repeats(api, elsewhere)
                 redis.thaw()
-                await _places_and_repeats(api)
+                await _places_and_repeats(api, elsewhere)
                 redis.kill()
-                await _places_and_repeats(api)
+                await _places_and_repeats(api, elsewhere)
                 assert (await client.get("/ready")).status_code == 200
                 redis.start()
-                await _places_and_repeats(api)
+                await _places_and_repeats(api, elsewhere)
 
 
-async def _places_and_repeats(api: Api) -> None:
+async def _places_and_repeats(api: Api, elsewhere: Api) -> None:
     for _ in range(5):
         key = a_key()
         placed = await api.place(key)
         assert placed.status_code == 201
-        repeats = await asyncio.gather(*(api.place(key) for _ in range(3)))
+        repeats = await asyncio.gather(
+            *(each.place(key) for each in (elsewhere, api) for _ in range(3))
+        )
         assert {(each.status_code, each.content) for each in repeats} == {(200, placed.content)}
-        assert_problem(await api.place(key, amount_cents=1), 422, "idempotency_key_reused")
+        for each in (elsewhere, api):
+            other = await each.place(key, amount_cents=1)
+            assert_problem(other, 422, "idempotency_key_reused")
 
 
 async def test_an_answer_does_not_depend_on_who_gives_it(

@@ -32,11 +32,13 @@ def _duplicated(book: Book, keys: int) -> list[bytes]:
     return [data for data in book.requests(some_keys(keys)) for _ in range(DUPLICATES)]
 
 
-async def _check(book: Book, servers: Servers, keys: int) -> str:
+async def _check(book: Book, harbor: Harbor, keys: int) -> str:
+    """By processes that remember nothing, with Redis and without."""
     assert set(book.statuses) <= {200, 201, 409}
     assert book.statuses.total() == keys * DUPLICATES
     assert set(book.made.values()) == {1}
-    orders = await nothing_lost_nothing_doubled(book, servers)
+    with harbor.serving() as new, harbor.serving(HARBOR_REDIS_URL="") as alone:
+        orders = await nothing_lost_nothing_doubled(book, Servers(new, alone))
     assert orders == keys
     return f"{keys} keys x {DUPLICATES} duplicates: {orders} orders listed; {book.told()}"
 
@@ -52,7 +54,7 @@ async def test_duplicates_over_two_processes_on_postgresql_and_redis(
         async with lines(servers, LINES) as workers:
             await share_out(_duplicated(book, keys), workers, book.note)
         seconds = time.perf_counter() - started
-        say(f"{await _check(book, servers, keys)}; {seconds:.1f} s")
+        say(f"{await _check(book, on_postgresql, keys)}; {seconds:.1f} s")
 
 
 async def test_duplicates_while_redis_is_killed_and_comes_back_empty(
@@ -75,7 +77,7 @@ async def test_duplicates_while_redis_is_killed_and_comes_back_empty(
 
         async with lines(servers, LINES) as workers:
             await share_out(work, workers, note)
-        say(await _check(book, servers, keys))
+        say(await _check(book, on_postgresql, keys))
 
 
 async def test_duplicates_on_sqlite(on_sqlite: Harbor, full: bool, say: Say) -> None:
@@ -87,7 +89,7 @@ async def test_duplicates_on_sqlite(on_sqlite: Harbor, full: bool, say: Say) -> 
         async with lines(servers, LINES) as workers:
             await share_out(_duplicated(book, keys), workers, book.note)
         seconds = time.perf_counter() - started
-        say(f"{await _check(book, servers, keys)}; {seconds:.1f} s")
+        say(f"{await _check(book, on_sqlite, keys)}; {seconds:.1f} s")
 
 
 async def test_a_hundred_payloads_at_once_under_one_key(
