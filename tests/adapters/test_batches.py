@@ -326,3 +326,41 @@ async def test_api_keys_are_recorded_beside_them(
     assert_refused(refused)
     assert store.batches == [keys_of(orders)]
     assert await saved(postgresql_database, merchant_id) == each(5)
+
+
+# A schema that changes meanwhile.
+
+
+@pytest.mark.parametrize(
+    ("change", "back"),
+    [
+        ("orders ADD COLUMN extra text", "orders DROP COLUMN extra"),
+        (
+            "idempotency_keys ALTER COLUMN location TYPE varchar(1000)",
+            "idempotency_keys ALTER COLUMN location TYPE text",
+        ),
+    ],
+    ids=["a new column", "another type"],
+)
+async def test_a_migration_under_load_is_not_noticed(
+    postgresql_database: Database, store: WatchedStore, change: str, back: str
+) -> None:
+    """The statements were prepared for the old schema."""
+    merchant_id = ids.new()
+    count = 0
+    for statement in (change, back):
+        # So many that the server has made up its mind how to carry them out.
+        for _ in range(8):
+            records = [a_record(merchant_id, f"key {count + number}") for number in range(3)]
+            assert await store.record_at_once(records) == fresh(records)
+            alone = a_record(merchant_id, f"key {count + 3}")
+            assert await store.record(alone) == Standing(answer=alone.answer, fresh=True)
+            count += 4
+        async with postgresql_database.transaction() as migration:
+            await migration.execute(text(f"ALTER TABLE {statement}"))
+        repeats = [a_record(merchant_id, f"key {number}") for number in range(3)]
+        told = await store.record_at_once(repeats)
+        assert [getattr(each, "fresh", each) for each in told] == [False] * 3
+    records = [a_record(merchant_id, f"key {count + number}") for number in range(3)]
+    assert await store.record_at_once(records) == fresh(records)
+    assert await saved(postgresql_database, merchant_id) == each(count + 3)

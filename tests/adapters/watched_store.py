@@ -42,16 +42,11 @@ class WatchedStore(SqlIdempotencyStore):
         )
 
     async def _write_together(self, batch: Sequence[Placement]) -> list[Any]:
-        self.batches.append([_key_of(placement) for placement in batch])
+        self.batches.append([placement.record.answer.key for placement in batch])
         outcomes = await super()._write_together(batch)
         self.met.update(getattr(outcome, "name", "ANSWERED") for outcome in outcomes)
         return outcomes
 
     async def _write_alone(self, placement: Placement) -> Any:
-        self.alone.append(_key_of(placement))
+        self.alone.append(placement.record.answer.key)
         return await super()._write_alone(placement)
-
-
-def _key_of(placement: Placement) -> str:
-    key: str = placement.rows[0]["key"]
-    return key
