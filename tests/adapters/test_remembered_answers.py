@@ -1,6 +1,7 @@
 """What a process remembers of its latest answers: never too much, never a secret."""
 
 from dataclasses import replace
+from datetime import datetime, timedelta
 from uuid import UUID
 
 import pytest
@@ -8,10 +9,13 @@ import pytest
 from adapters.memory.replays import RememberedAnswers
 from adapters.sql.database import Database
 from adapters.sql.merchants import SqlMerchants
+from adapters.vault import AesGcmVault
+from application.errors import IdempotencyKeyExpired
+from application.once import Claim, Made, Once
 from application.ports.idempotency import StoredAnswer
 from tests.adapters.watched_store import WatchedStore
 from tests.examples import a_key_record, a_merchant, a_new_key, a_record, ids
-from tests.fakes import NOW
+from tests.fakes import NOW, FakeClock
 
 pytestmark = pytest.mark.anyio
 
@@ -155,3 +159,26 @@ async def test_an_answer_that_is_no_longer_kept_is_not_remembered(inner: Recalli
     standing = await remembered.record(a_record(MERCHANT, "a key"))
     assert (standing.fresh, standing.answer.body) == (False, None)
     assert await remembers(remembered, inner, "a key") == []
+
+
+async def test_what_is_remembered_past_its_time_has_expired_all_the_same(
+    inner: Recalling,
+) -> None:
+    record, clock = a_record(MERCHANT, "a key"), FakeClock()
+    remembered = RememberedAnswers(inner)
+    await remembered.record(record)
+    once = Once(answers=remembered, vault=AesGcmVault(b"k" * 32), clock=clock)
+    answer = record.answer
+    claim = Claim(
+        merchant_id=MERCHANT, key="a key", route=answer.route, fingerprint=answer.fingerprint
+    )
+
+    async def never(now: datetime) -> Made:
+        raise AssertionError("made again")
+
+    clock.advance(answer.expires_at - NOW - timedelta(microseconds=1))
+    assert (await once(claim, never)).body == answer.body
+    clock.advance(timedelta(microseconds=1))
+    with pytest.raises(IdempotencyKeyExpired):
+        await once(claim, never)
+    assert inner.asked == []
