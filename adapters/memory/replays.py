@@ -59,7 +59,8 @@ class RememberedAnswers(IdempotencyStore):
         if answer.sealed or answer.body is None:
             return
         identity = (answer.merchant_id, answer.key)
-        self._forget(identity)
+        if identity in self._answers:
+            self._forget(identity)
         self._answers[identity] = answer
         self._bytes += len(answer.body)
         while len(self._answers) > self._most_answers or self._bytes > self._most_bytes:

@@ -1,10 +1,11 @@
 """The truth about idempotency keys: rows, constraints and one transaction."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from datetime import datetime
 from enum import Enum, auto
+from functools import partial
 from typing import Final, TypeAlias
 from uuid import UUID
 
@@ -51,6 +52,9 @@ class _Written(Enum):
 _Outcome: TypeAlias = _Written | StoredAnswer
 """What became of a record; the answer that stands under its key where it is at hand."""
 
+_Write: TypeAlias = Callable[[], Awaitable[_Outcome]]
+"""One attempt."""
+
 
 class SqlIdempotencyStore(IdempotencyStore):
     """On PostgreSQL the key's advisory lock says that a key is being worked on; on SQLite the one
@@ -81,63 +85,68 @@ class SqlIdempotencyStore(IdempotencyStore):
         return None
 
     async def record(self, record: Record) -> Standing:
-        answer = record.answer
-        lock_key = lock_key_of(answer.merchant_id, answer.key)
-        rows = rows_of(record)
+        write = self._way_of(record)
+        written = await self._write_persistently(write)
+        if written is _Written.MADE:
+            return Standing(answer=record.answer, fresh=True)
         pauses = _Pauses(self._clock, self._busy_seconds)
-        while True:
-            written = await self._write_persistently(rows, lock_key)
-            if written is _Written.MADE:
-                return Standing(answer=answer, fresh=True)
-            if written is _Written.TAKEN:
-                return await self._standing(record)
-            if isinstance(written, StoredAnswer):
-                return _as_standing(record, written)
+        while written is _Written.BUSY:
             if not await pauses.take():
                 raise KeyInProgress
+            written = await self._write_persistently(write)
+        if isinstance(written, StoredAnswer):
+            return _as_standing(record, written)
+        if written is _Written.MADE:
+            return Standing(answer=record.answer, fresh=True)
+        return await self._standing(record)
 
-    async def _write_persistently(self, rows: Rows, lock_key: int) -> _Outcome:
+    def _way_of(self, record: Record) -> _Write:
+        """How it is written: with others, or in a transaction of its own."""
+        answer = record.answer
+        lock_key = lock_key_of(answer.merchant_id, answer.key)
+        if self._database.is_postgresql:
+            placement = placement_of(record, lock_key)
+            if placement is not None:
+                return partial(self._commits.write, placement)
+        return partial(self._write_in_steps, rows_of(record), lock_key)
+
+    async def _write_persistently(self, write: _Write) -> _Outcome:
         """Through conflicts and broken connections to a known end."""
         try:
-            return await self._write_through_conflicts(rows, lock_key)
+            return await self._write_through_conflicts(write)
         except ConnectionLost:
-            return await self._find_out(rows, lock_key)
+            return await self._find_out(write)
 
-    async def _find_out(self, rows: Rows, lock_key: int) -> _Outcome:
+    async def _find_out(self, write: _Write) -> _Outcome:
         """The connection broke when the commit may have been under way: do it again. Getting the
         key's lock proves that the old transaction has ended, and the claim then shows whether it
         had committed: what stands under the key is ours, or nothing."""
         pauses = _Pauses(self._clock, self._unknown_seconds)
         while await pauses.take():
             with suppress(ConnectionLost, StorageUnavailable):
-                written = await self._write_through_conflicts(rows, lock_key)
+                written = await self._write_through_conflicts(write)
                 if written is not _Written.BUSY:
                     return written
         raise OutcomeUnknown
 
-    async def _write_through_conflicts(self, rows: Rows, lock_key: int) -> _Outcome:
+    async def _write_through_conflicts(self, write: _Write) -> _Outcome:
         fault: Exception | None = None
         for _ in range(TRIES):
             try:
-                return await self._write(rows, lock_key)
+                return await write()
             except TransactionConflict as error:
                 fault = error
         raise StorageUnavailable("The database was too busy.") from fault
 
-    async def _write(self, rows: Rows, lock_key: int) -> _Outcome:
-        if self._database.is_postgresql:
-            placement = placement_of(rows, lock_key)
-            if placement is not None:
-                return await self._commits.write(placement)
-        return await self._write_in_steps(rows, lock_key)
-
     async def _write_together(self, batch: Sequence[Placement]) -> list[_Outcome]:
         refused = await self._database.fetch(*insertion(batch))
         outcomes = {row["order_id"]: _outcome(row) for row in refused}
-        return [outcomes.get(each.order_id, _Written.MADE) for each in batch]
+        if not outcomes:
+            return [_Written.MADE] * len(batch)
+        return [outcomes.get(each.record.answer.resource_id, _Written.MADE) for each in batch]
 
     async def _write_alone(self, placement: Placement) -> _Outcome:
-        return await self._write_in_steps(placement.as_rows(), placement.lock_key)
+        return await self._write_in_steps(rows_of(placement.record), placement.lock_key)
 
     async def _write_in_steps(self, rows: Rows, lock_key: int) -> _Written:
         async with self._database.transaction() as connection:

@@ -5,12 +5,9 @@ for every new order. Each is sent once: those that differ from order to order as
 `unnest` makes rows of, the others singly for the whole batch.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain, product
-from operator import itemgetter
 from typing import Any, Final
-from uuid import UUID
 
 from sqlalchemy import (
     CTE,
@@ -33,11 +30,11 @@ from sqlalchemy import (
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.types import TypeEngine
 
-from adapters.sql.recording import Row, Rows
+from adapters.sql.rows import to_json
 from adapters.sql.statement import Statement
 from adapters.sql.tables import idempotency_keys, order_events, orders, payment_operations
-
-Getter = Callable[[Row], Any]
+from application.ports.idempotency import Record
+from domain.order import Change
 
 _TABLES: Final = (idempotency_keys, orders, payment_operations, order_events)
 _LOCK_KEY: Final = "lock_key"
@@ -64,7 +61,7 @@ _SAME: Final[Mapping[Column[Any], Column[Any]]] = {
     _EVENT.order_id: _KEY.resource_id,
     _EVENT.occurred_at: _KEY.created_at,
 }
-"""A column, and the one that has its value in a placement."""
+"""A column, and the one that has its value in a placement: `_agree` sees to it."""
 
 _ALIKE: Final = (
     *(_KEY.route, _KEY.fingerprint_version, _KEY.resource_type, _KEY.status, _KEY.sealed),
@@ -74,49 +71,70 @@ _ALIKE: Final = (
     *(_OPERATION.first_sent_at, _OPERATION.lease_expires_at),
     *(_EVENT.type, _EVENT.order_version),
 )
-"""Columns that all orders of a batch have alike, in the order of the tables; an order that differs
-in one goes into another batch."""
+"""Columns that all orders of a batch have alike; one that differs in one goes into another."""
 
-_EACH: Final = tuple(
-    column
-    for table in _TABLES
-    for column in table.columns
-    if column not in {*_SAME, *_ALIKE, _EVENT.data}
+_EACH: Final = (
+    *(_KEY.merchant_id, _KEY.key, _KEY.fingerprint, _KEY.members, _KEY.resource_id),
+    *(_KEY.location, _KEY.body, _KEY.created_at, _KEY.expires_at),
+    *(_ORDER.customer_id, _ORDER.amount_minor, _ORDER.currency, _ORDER.invoice_id),
+    *(_ORDER.description, _ORDER.payment_method, _ORDER.capture_method, _ORDER.metadata),
+    *(_ORDER.risk_score, _OPERATION.id, _OPERATION.kind, _EVENT.id),
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Placement:
-    """A recording that fits the statement: its rows in the order of the tables."""
+    """A recording that fits the statement."""
 
+    record: Record
     lock_key: int
-    rows: tuple[Row, Row, Row, Row]
-    kind: tuple[tuple[Any, ...], ...]
-    """The values of the columns that a batch has alike, of each row."""
-
-    @property
-    def order_id(self) -> UUID:
-        order_id: UUID = self.rows[0]["resource_id"]
-        return order_id
-
-    def as_rows(self) -> Rows:
-        claim, *made = self.rows
-        return Rows(claim=claim, made=list(zip(_TABLES[1:], made, strict=True)))
+    each: tuple[Any, ...]
+    """The lock's key, then the values of the columns of `_EACH`."""
+    kind: tuple[Any, ...]
+    """The values of the columns of `_ALIKE`."""
 
 
-def placement_of(rows: Rows, lock_key: int) -> Placement | None:
+def placement_of(record: Record, lock_key: int) -> Placement | None:
     """None when it is another kind of change, or one whose columns do not agree as above."""
-    if rows.changed or tuple(table for table, _ in rows.made) != _TABLES[1:]:
+    answer, change = record.answer, record.change
+    if not isinstance(change, Change) or change.operation is None or not _agree(record, change):
         return None
-    _, order, operation, event = found = (rows.claim, *(row for _, row in rows.made))
-    if any(own(found[here]) != same(found[there]) for here, own, there, same in _AGREEMENTS):
-        return None
-    if rows.document is not rows.claim["body"]:
-        return None
-    return Placement(
-        lock_key=lock_key,
-        rows=(rows.claim, order, operation, event),
-        kind=tuple(alike(row) for alike, row in zip(_ALIKE_OF, found, strict=True)),
+    order, operation, event = change.order, change.operation, change.event
+    request, fingerprint, failure = order.request, answer.fingerprint, order.failure
+    each = (
+        *(lock_key, answer.merchant_id, answer.key, fingerprint.digest),
+        *(to_json(fingerprint.members), answer.resource_id, answer.location, answer.body),
+        *(answer.created_at, answer.expires_at, request.customer_id),
+        *(request.amount.amount_minor, request.amount.currency, request.invoice_id),
+        *(request.description, request.payment_method, request.capture_method),
+        *(to_json(request.metadata), order.risk_score, operation.id, operation.kind, event.id),
+    )
+    kind = (
+        *(answer.route, fingerprint.version, answer.resource_type, answer.status, answer.sealed),
+        *(order.status, order.captured.amount_minor, order.refunded.amount_minor, order.version),
+        *((None, None) if failure is None else (failure.code, failure.message)),
+        *(operation.state, operation.fence, operation.attempts),
+        *(operation.first_sent_at, operation.lease_expires_at),
+        *(event.type, event.order_version),
+    )
+    return Placement(record, lock_key, each, kind)
+
+
+def _agree(record: Record, change: Change) -> bool:
+    """Whether the four rows have in common what `_SAME` says, and the event the answer's body.
+    What is the same is mostly one object, which Python sees first."""
+    answer, order, operation, event = record.answer, change.order, change.operation, change.event
+    merchant_id, order_id, moment = answer.merchant_id, answer.resource_id, answer.created_at
+    return (
+        record.document is answer.body
+        and operation is not None
+        and (order.id, operation.order_id, event.order_id) == (order_id,) * 3
+        and (order.merchant_id, operation.merchant_id, event.merchant_id) == (merchant_id,) * 3
+        and order.idempotency_key == answer.key
+        and order.request.amount == operation.amount
+        and order.request.payment_method == operation.payment_method
+        and (order.created_at, order.updated_at, event.occurred_at) == (moment,) * 3
+        and (operation.due_at, operation.created_at, operation.updated_at) == (moment,) * 3
     )
 
 
@@ -131,38 +149,19 @@ def insertion(batch: Sequence[Placement]) -> tuple[Statement, dict[str, Any]]:
     `held`, which it is not while somebody else works under the key; and the columns of the answer
     that stands under the key, null where none is visible yet.
     """
-    alike = dict(zip(_ALIKE_NAMES, chain(*batch[0].kind), strict=True))
+    alike = dict(zip(_ALIKE_NAMES, batch[0].kind, strict=True))
     if len(batch) == 1:
-        (one,) = batch
-        each = {name: one.rows[place][own] for name, place, own in _EACH_PLACES}
-        return _INSERT_ONE, alike | each | {_LOCK_KEY: one.lock_key}
-    found = [placement.rows for placement in batch]
-    arrays = {name: [rows[place][own] for rows in found] for name, place, own in _EACH_PLACES}
-    return _INSERT_MANY, alike | arrays | {_LOCK_KEY: [each.lock_key for each in batch]}
+        return _INSERT_ONE, alike | dict(zip(_EACH_NAMES, batch[0].each, strict=True))
+    arrays = zip(*[placement.each for placement in batch], strict=True)
+    return _INSERT_MANY, alike | dict(zip(_EACH_NAMES, arrays, strict=True))
 
 
 def _name(column: Column[Any]) -> str:
     return f"{column.table.name}_{column.name}"
 
 
-def _agreements() -> Iterator[tuple[int, Getter, int, Getter]]:
-    """Of each two rows that share values: which, and how to get those of the one and the other."""
-    for here, there in product(_TABLES, _TABLES):
-        shared = [(o, s) for o, s in _SAME.items() if o.table is here and s.table is there]
-        if shared:
-            own = itemgetter(*(column.name for column, _ in shared))
-            same = itemgetter(*(column.name for _, column in shared))
-            yield _TABLES.index(here), own, _TABLES.index(there), same
-
-
-_AGREEMENTS: Final = tuple(_agreements())
-_ALIKE_OF: Final[tuple[Getter, ...]] = tuple(
-    itemgetter(*(column.name for column in _ALIKE if column.table is table)) for table in _TABLES
-)
 _ALIKE_NAMES: Final = [_name(column) for column in _ALIKE]
-_EACH_PLACES: Final = [
-    (_name(column), _TABLES.index(column.table), column.name) for column in _EACH
-]
+_EACH_NAMES: Final = [_LOCK_KEY, *(_name(column) for column in _EACH)]
 
 
 def _statement(given: CTE) -> Statement:

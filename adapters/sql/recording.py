@@ -39,8 +39,6 @@ class Rows:
     claim: Row
     made: Sequence[tuple[Table, Row]]
     changed: Sequence[Update] = ()
-    document: bytes | None = None
-    """The text that the event's row has, as it came."""
 
 
 def rows_of(record: Record) -> Rows:
@@ -51,7 +49,7 @@ def rows_of(record: Record) -> Rows:
             made = [(orders, order_to_row(order)), (order_events, told)]
             if operation is not None:
                 made.insert(1, (payment_operations, operation_to_row(operation)))
-            return Rows(claim=claim, made=made, document=record.document)
+            return Rows(claim=claim, made=made)
         case ApiKeyChange(issued=issued, retired=retired):
             changed = () if retired is None else (retirement(retired),)
             return Rows(claim=claim, made=[(api_keys, api_key_to_row(issued))], changed=changed)

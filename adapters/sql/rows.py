@@ -34,7 +34,7 @@ def order_to_row(order: Order) -> dict[str, Any]:
         "description": request.description,
         "payment_method": request.payment_method,
         "capture_method": request.capture_method.value,
-        "metadata": _to_json(request.metadata),
+        "metadata": to_json(request.metadata),
         "status": order.status.value,
         "captured_minor": order.captured.amount_minor,
         "refunded_minor": order.refunded.amount_minor,
@@ -135,7 +135,7 @@ def answer_to_row(answer: StoredAnswer) -> dict[str, Any]:
         "route": answer.route,
         "fingerprint_version": answer.fingerprint.version,
         "fingerprint": answer.fingerprint.digest,
-        "members": _to_json(answer.fingerprint.members),
+        "members": to_json(answer.fingerprint.members),
         "resource_type": answer.resource_type,
         "resource_id": answer.resource_id,
         "status": answer.status,
@@ -200,5 +200,6 @@ def row_to_api_key(row: Row) -> ApiKey:
     )
 
 
-def _to_json(value: Mapping[str, str]) -> str:
-    return _JSON.encode(dict(value))
+def to_json(value: Mapping[str, str]) -> str:
+    """JSON text, as the columns that are read whole have it."""
+    return _JSON.encode(dict(value)) if value else "{}"
