@@ -2,13 +2,18 @@
 
 import secrets
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
+from typing import Final
 from uuid import UUID
 
-from uuid_utils.compat import uuid7
+from uuid_utils import uuid7
 
 from application.ports.clock import Clock
 from application.ports.ids import Ids
+
+_standard: Final = partial(UUID, None)
 
 
 class SystemClock(Clock):
@@ -20,8 +25,13 @@ class SystemClock(Clock):
 
 
 class SystemIds(Ids):
+    def __init__(self, of_bytes: Callable[[bytes], UUID] = _standard) -> None:
+        """`of_bytes` makes an id of its 16 bytes: the standard library's own kind, or a driver's
+        subclass of it that is quicker to make, to print and to send."""
+        self._of_bytes = of_bytes
+
     def new(self) -> UUID:
-        return uuid7()
+        return self._of_bytes(uuid7().bytes)
 
     def secret(self, alphabet: str, length: int) -> str:
         return "".join(secrets.choice(alphabet) for _ in range(length))

@@ -71,12 +71,23 @@ def _with_redis(settings: Settings, *, inner: IdempotencyStore, clock: Clock) ->
     )
 
 
+def _ids_of_the_driver() -> Ids:
+    # Imported when used: on SQLite a process does without PostgreSQL's driver.
+    from asyncpg.pgproto import pgproto
+
+    return SystemIds(pgproto.UUID)
+
+
 class Container(DeclarativeContainer):
     settings: Provider[Settings] = Dependency(instance_of=Settings)
 
     # The outside.
     clock: Provider[Clock] = Singleton(SystemClock)
-    ids: Provider[Ids] = Singleton(SystemIds)
+    ids: Provider[Ids] = Selector(
+        settings.provided.database_kind,
+        postgresql=Singleton(_ids_of_the_driver),
+        sqlite=Singleton(SystemIds),
+    )
     vault: Provider[Vault] = Singleton(AesGcmVault, settings.provided.secret)
     gateway: Provider[PaymentGateway] = Selector(
         settings.provided.gateway, simulated=Singleton(SimulatedGateway)

@@ -44,7 +44,7 @@ def serve(settings: Settings, options: ServeOptions) -> None:
 
     Raises ServeError.
     """
-    if options.processes > 1 and settings.effective_database_url.startswith("sqlite"):
+    if options.processes > 1 and settings.database_kind == "sqlite":
         raise ServeError("--workers above 1 needs PostgreSQL: set HARBOR_DATABASE_URL")
     listener = _listen(options.host, options.port)
     address = _address(listener)

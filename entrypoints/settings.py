@@ -108,6 +108,10 @@ class Settings(BaseSettings):
         return f"sqlite+aiosqlite:///{self.data_dir.absolute() / 'harbor.db'}"
 
     @property
+    def database_kind(self) -> Literal["postgresql", "sqlite"]:
+        return "sqlite" if self.effective_database_url.startswith("sqlite") else "postgresql"
+
+    @property
     def effective_log_format(self) -> Literal["json", "console"]:
         """What was asked for; else for a person at a terminal, or for a machine."""
         return self.log_format or ("console" if sys.stderr.isatty() else "json")
