@@ -23,19 +23,19 @@ _ENCODER: Final = json.JSONEncoder(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fingerprint:
-    """`digest` is SHA-256 (32 bytes) over route and body. `members` has 8 hexadecimal digits for
-    each top-level member, so that a refusal can name what differs without keeping values."""
+    """`digest` is SHA-256 (32 bytes) over route and body. `members` is JSON text: 8 hexadecimal
+    digits for each top-level member, so that a refusal can name what differs without keeping
+    values. It is stored as it is, and read only for a refusal."""
 
     version: int
     digest: bytes
-    members: Mapping[str, str]
+    members: str
 
     def differing(self, other: "Fingerprint") -> tuple[str, ...]:
         """The names of the members that are not the same in both, sorted."""
-        names = self.members.keys() | other.members.keys()
-        return tuple(
-            sorted(name for name in names if self.members.get(name) != other.members.get(name))
-        )
+        mine, others = json.loads(self.members), json.loads(other.members)
+        names = mine.keys() | others.keys()
+        return tuple(sorted(name for name in names if mine.get(name) != others.get(name)))
 
 
 def fingerprint(route: str, body: Mapping[str, object]) -> Fingerprint:
@@ -43,20 +43,28 @@ def fingerprint(route: str, body: Mapping[str, object]) -> Fingerprint:
 
     The order of members and white space do not count; any other difference does.
     """
-    texts = {name: _canonical(value) for name, value in sorted(body.items())}
-    lines = [f"\n{encode_basestring(name)}:{text}" for name, text in texts.items()]
+    lines, members = [route], []
+    for name in sorted(body):
+        quoted, text = encode_basestring(name), _canonical(body[name])
+        lines.append(f"\n{quoted}:{text}")
+        hashed = blake2b(text.encode(), digest_size=_MEMBER_HASH_BYTES).hexdigest()
+        members.append(f'{quoted}:"{hashed}"')
     return Fingerprint(
         version=VERSION,
-        digest=sha256((route + "".join(lines)).encode()).digest(),
-        members={
-            name: blake2b(text.encode(), digest_size=_MEMBER_HASH_BYTES).hexdigest()
-            for name, text in texts.items()
-        },
+        digest=sha256("".join(lines).encode()).digest(),
+        members=f"{{{','.join(members)}}}",
     )
 
 
 def _canonical(value: object) -> str:
-    # Most members are strings and integers, for which no encoder need be made.
+    # What most members are is written here: the encoder makes a new one of itself for each value.
     if type(value) is str:
         return encode_basestring(value)
+    if type(value) is dict:
+        return _canonical_object(value)
     return str(value) if type(value) is int else _ENCODER.encode(value)
+
+
+def _canonical_object(value: dict[str, object]) -> str:
+    members = [f"{encode_basestring(name)}:{_canonical(value[name])}" for name in sorted(value)]
+    return f"{{{','.join(members)}}}"

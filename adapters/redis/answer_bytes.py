@@ -20,7 +20,7 @@ class AnswerBytes:
     """Packs and unpacks with a key of its own, derived from the service's secret."""
 
     def __init__(self, secret: bytes) -> None:
-        self._key = hmac.digest(secret, b"harbor replay cache v1", hashlib.sha256)
+        self._key = hmac.digest(secret, b"harbor replay cache v2", hashlib.sha256)
 
     def cache_key(self, merchant_id: UUID, key: str) -> bytes:
         """Of fixed length, and without the integrator's key in clear."""
@@ -36,7 +36,7 @@ class AnswerBytes:
                 "route": answer.route,
                 "version": answer.fingerprint.version,
                 "digest": answer.fingerprint.digest.hex(),
-                "members": dict(answer.fingerprint.members),
+                "members": answer.fingerprint.members,
                 "resource_type": answer.resource_type,
                 "resource_id": answer.resource_id.hex,
                 "status": answer.status,

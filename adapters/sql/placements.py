@@ -103,7 +103,7 @@ def placement_of(record: Record, lock_key: int) -> Placement | None:
     request, fingerprint, failure = order.request, answer.fingerprint, order.failure
     each = (
         *(lock_key, answer.merchant_id, answer.key, fingerprint.digest),
-        *(to_json(fingerprint.members), answer.resource_id, answer.location, answer.body),
+        *(fingerprint.members, answer.resource_id, answer.location, answer.body),
         *(answer.created_at, answer.expires_at, request.customer_id),
         *(request.amount.amount_minor, request.amount.currency, request.invoice_id),
         *(request.description, request.payment_method, request.capture_method),

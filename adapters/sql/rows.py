@@ -135,7 +135,7 @@ def answer_to_row(answer: StoredAnswer) -> dict[str, Any]:
         "route": answer.route,
         "fingerprint_version": answer.fingerprint.version,
         "fingerprint": answer.fingerprint.digest,
-        "members": to_json(answer.fingerprint.members),
+        "members": answer.fingerprint.members,
         "resource_type": answer.resource_type,
         "resource_id": answer.resource_id,
         "status": answer.status,
@@ -155,7 +155,7 @@ def row_to_answer(row: Row) -> StoredAnswer:
         fingerprint=Fingerprint(
             version=row["fingerprint_version"],
             digest=row["fingerprint"],
-            members=json.loads(row["members"]),
+            members=row["members"],
         ),
         resource_type=row["resource_type"],
         resource_id=row["resource_id"],

@@ -121,7 +121,7 @@ def test_the_members_that_differ_are_named_exactly(
 def test_a_fingerprint_keeps_no_values() -> None:
     kept = fingerprint(ROUTE, {"description": "surgery"})
     assert len(kept.digest) == 32
-    assert set(kept.members) == {"description"}
+    assert set(json.loads(kept.members)) == {"description"}
     assert "surgery" not in repr(kept)
 
 
@@ -132,8 +132,6 @@ def test_the_computation_is_pinned_to_its_version() -> None:
     assert found.digest.hex() == (
         "5d1150cafafe26dfc95ce2b626ec796535df525b77f6066aead98ae7b8f5a4b2"
     )
-    assert found.members == {
-        "amount_cents": "a3a6ba5a",
-        "currency": "b31a36b0",
-        "metadata": "92b252ee",
-    }
+    assert found.members == (
+        '{"amount_cents":"a3a6ba5a","currency":"b31a36b0","metadata":"92b252ee"}'
+    )
