@@ -1,8 +1,6 @@
 """How the databases find a page of orders: through one index, touching no more than they show."""
 
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final
 from uuid import UUID
@@ -11,7 +9,6 @@ import pytest
 from sqlalchemy import insert, text
 
 from adapters.sql.database import Database
-from adapters.sql.orders import SqlOrders
 from adapters.sql.rows import order_to_row
 from adapters.sql.tables import orders
 from application.pages import Position
@@ -19,6 +16,7 @@ from application.ports.orders import OrderFilter
 from domain.order import OrderStatus
 from tests.examples import a_placement, ids
 from tests.fakes import NOW
+from tests.plans import executed_for_page, explain
 
 pytestmark = pytest.mark.anyio
 
@@ -62,55 +60,6 @@ async def many(database: Database) -> UUID:
     return merchant
 
 
-@dataclass(frozen=True, slots=True)
-class Executed:
-    statement: str
-    parameters: Any
-
-
-async def page_statement(database: Database, which: OrderFilter) -> Executed:
-    """What is really sent for a page of 25."""
-    seen: list[Executed] = []
-    with pytest.MonkeyPatch.context() as patched:
-        if database.is_postgresql:
-            _watch_driver(patched, database, seen)
-        else:
-            _watch_engine(patched, database, seen)
-        page = await SqlOrders(database).page(which, DEEP, 25)
-    assert len(page.items) == 25
-    (executed,) = seen
-    return executed
-
-
-def _watch_driver(patched: pytest.MonkeyPatch, database: Database, seen: list[Executed]) -> None:
-    fetch = database._driver.fetch
-
-    async def noted(statement: str, arguments: Sequence[Any]) -> list[Any]:
-        seen.append(Executed(statement, arguments))
-        return await fetch(statement, arguments)
-
-    patched.setattr(database._driver, "fetch", noted)
-
-
-def _watch_engine(patched: pytest.MonkeyPatch, database: Database, seen: list[Executed]) -> None:
-    dialect = database._reader.sync_engine.dialect
-    execute = dialect.do_execute
-
-    def noted(cursor: Any, statement: str, parameters: Any, context: Any) -> None:
-        seen.append(Executed(statement, parameters))
-        execute(cursor, statement, parameters, context)
-
-    patched.setattr(dialect, "do_execute", noted)
-
-
-async def explain(database: Database, how: str, executed: Executed) -> list[Any]:
-    statement = f"{how} {executed.statement}"
-    if database.is_postgresql:
-        return await database._driver.fetch(statement, executed.parameters)
-    async with database.statement() as connection:
-        return list((await connection.exec_driver_sql(statement, executed.parameters)).all())
-
-
 def nodes(plan: dict[str, Any]) -> list[dict[str, Any]]:
     return [plan, *(node for child in plan.get("Plans", ()) for node in nodes(child))]
 
@@ -120,7 +69,9 @@ async def test_postgresql_finds_a_page_in_one_index_and_touches_no_more_than_it_
     database: Database, many: UUID
 ) -> None:
     for wanted, index in INDEX_OF:
-        executed = await page_statement(database, OrderFilter(merchant_id=many, **wanted))
+        executed = await executed_for_page(
+            database, OrderFilter(merchant_id=many, **wanted), DEEP, 25
+        )
         ((answer,),) = await explain(database, "EXPLAIN (ANALYZE, FORMAT JSON)", executed)
         (explanation,) = json.loads(answer) if isinstance(answer, str) else answer
         limit, scan = nodes(explanation["Plan"])
@@ -131,7 +82,7 @@ async def test_postgresql_finds_a_page_in_one_index_and_touches_no_more_than_it_
         assert scan["Actual Rows"] == 26, wanted
     # Two filters at once are answered by one index and a filter, still without sorting.
     both = OrderFilter(merchant_id=many, status=OrderStatus.PAID, customer_id="customer 3")
-    executed = await page_statement(database, both)
+    executed = await executed_for_page(database, both, DEEP, 25)
     ((answer,),) = await explain(database, "EXPLAIN (FORMAT JSON)", executed)
     (explanation,) = json.loads(answer) if isinstance(answer, str) else answer
     kinds = [node["Node Type"] for node in nodes(explanation["Plan"])]
@@ -143,7 +94,9 @@ async def test_sqlite_finds_a_page_in_one_index_without_sorting(
     database: Database, many: UUID
 ) -> None:
     for wanted, index in INDEX_OF:
-        executed = await page_statement(database, OrderFilter(merchant_id=many, **wanted))
+        executed = await executed_for_page(
+            database, OrderFilter(merchant_id=many, **wanted), DEEP, 25
+        )
         steps = [row[3] for row in await explain(database, "EXPLAIN QUERY PLAN", executed)]
         (step,) = steps
         assert step.startswith(f"SEARCH orders USING INDEX {index} (merchant_id=?"), wanted

@@ -3,22 +3,19 @@
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any
 from uuid import UUID
 
 import pytest
-from sqlalchemy import Engine, event, text
+from sqlalchemy import text
 
 from adapters.sql.database import Database
-from adapters.sql.orders import SqlOrders
 from adapters.sql.tables import orders
 from application.pages import Position
 from application.ports.orders import OrderFilter
 from tests.databases import closing
 from tests.journeys.api import Api, client_of, new_merchant
 from tests.journeys.server import Harbor
+from tests.plans import executed_for_page, explain
 from tests.proofs.conftest import Say
 
 pytestmark = pytest.mark.anyio
@@ -66,33 +63,13 @@ async def _multiply(database: Database, order_id: UUID, count: int) -> None:
         await connection.execute(text("ANALYZE orders"))
 
 
-@contextmanager
-def _statements() -> Iterator[list[tuple[str, Any]]]:
-    """What is sent to any database meanwhile, with its parameters."""
-    sent: list[tuple[str, Any]] = []
-
-    def note(*args: Any) -> None:
-        sent.append((args[2], args[3]))
-
-    event.listen(Engine, "before_cursor_execute", note)
-    try:
-        yield sent
-    finally:
-        event.remove(Engine, "before_cursor_execute", note)
-
-
 async def _plan_of_a_page(database: Database, which: OrderFilter, after: Position) -> str:
-    """How the database goes about the very statement that a page takes."""
-    with _statements() as sent:
-        page = await SqlOrders(database).page(which, after, LIMIT)
-    assert len(page.items) == LIMIT
-    ((statement, parameters),) = sent
+    executed = await executed_for_page(database, which, after, LIMIT)
     # SQLAlchemy writes LIMIT ? OFFSET ? for SQLite: the last parameter is the offset.
-    assert "OFFSET" not in statement or (not database.is_postgresql and parameters[-1] == 0)
-    explain = "EXPLAIN" if database.is_postgresql else "EXPLAIN QUERY PLAN"
-    async with database.statement() as connection:
-        rows = (await connection.exec_driver_sql(f"{explain} {statement}", parameters)).all()
-    return "\n".join(str(row[-1]) for row in rows)
+    no_offset = "OFFSET" not in executed.statement or executed.parameters[-1] == 0
+    assert no_offset, executed.statement
+    how = "EXPLAIN" if database.is_postgresql else "EXPLAIN QUERY PLAN"
+    return "\n".join(str(row[-1]) for row in await explain(database, how, executed))
 
 
 async def test_a_walk_sees_each_order_once_while_new_ones_arrive(
