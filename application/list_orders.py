@@ -1,8 +1,7 @@
 """List a merchant's orders, newest first."""
 
 from application.pages import Page, Position
-from application.ports.orders import OrderFilter, Orders
-from domain.order import Order
+from application.ports.orders import ListedOrder, OrderFilter, Orders
 
 
 class ListOrders:
@@ -11,6 +10,6 @@ class ListOrders:
 
     async def __call__(
         self, which: OrderFilter, *, after: Position | None, limit: int
-    ) -> Page[Order]:
+    ) -> Page[ListedOrder]:
         """At most `limit` orders after the position. Raises StorageUnavailable."""
         return await self._orders.page(which, after, limit)

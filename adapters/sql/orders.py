@@ -10,11 +10,11 @@ from sqlalchemy import ColumnElement, Integer, bindparam, select
 from adapters.sql.database import Database
 from adapters.sql.keyset import after_position, position_values, to_page
 from adapters.sql.reads import fetch
-from adapters.sql.rows import row_to_order
+from adapters.sql.rows import row_to_listed_order, row_to_order
 from adapters.sql.statement import Statement
 from adapters.sql.tables import orders
 from application.pages import Page, Position
-from application.ports.orders import OrderFilter, Orders
+from application.ports.orders import ListedOrder, OrderFilter, Orders
 from domain.order import Order
 
 _GET: Final = Statement(
@@ -43,12 +43,14 @@ class SqlOrders(Orders):
         rows = await fetch(self._database, _GET, {"id": order_id, "merchant_id": merchant_id})
         return row_to_order(rows[0]) if rows else None
 
-    async def page(self, which: OrderFilter, after: Position | None, limit: int) -> Page[Order]:
+    async def page(
+        self, which: OrderFilter, after: Position | None, limit: int
+    ) -> Page[ListedOrder]:
         asked = _asked(which, after)
         statement = page_statement(tuple(asked), continues=after is not None)
         values = asked | position_values(after) | {"limit": limit + 1}
         rows = await fetch(self._database, statement, values)
-        return to_page([row_to_order(row) for row in rows], limit)
+        return to_page([row_to_listed_order(row) for row in rows], limit)
 
 
 def _asked(which: OrderFilter, after: Position | None) -> dict[str, Any]:

@@ -5,7 +5,9 @@ from collections.abc import Mapping
 from typing import Any, Final, Protocol
 
 from application.fingerprint import Fingerprint
+from application.order_document import order_text
 from application.ports.idempotency import StoredAnswer
+from application.ports.orders import ListedOrder
 from domain.event import OrderEvent
 from domain.merchant import ApiKey, Scope
 from domain.money import Money
@@ -74,6 +76,30 @@ def row_to_order(row: Row) -> Order:
         created_at=row["created_at"],
         updated_at=row["updated_at"],
     )
+
+
+def row_to_listed_order(row: Row) -> ListedOrder:
+    """Past the Order, which would cost more than all else that a page costs."""
+    code = row["failure_code"]
+    text = order_text(
+        id=row["id"],
+        status=row["status"],
+        customer_id=row["customer_id"],
+        amount_minor=row["amount_minor"],
+        currency=row["currency"],
+        invoice_id=row["invoice_id"],
+        description=row["description"],
+        payment_method=row["payment_method"],
+        capture_method=row["capture_method"],
+        metadata_json=row["metadata"],
+        captured_minor=row["captured_minor"],
+        refunded_minor=row["refunded_minor"],
+        failure=None if code is None else (code, row["failure_message"]),
+        version=row["version"],
+        created_at=row["created_at"],
+        updated_at=row["updated_at"],
+    )
+    return ListedOrder(row["id"], row["created_at"], text)
 
 
 def operation_to_row(operation: PaymentOperation) -> dict[str, Any]:

@@ -23,6 +23,15 @@ class OrderFilter:
     created_before: datetime | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class ListedOrder:
+    """An order as a list shows it: where it stands, and `json`, its public document."""
+
+    id: UUID
+    created_at: datetime
+    json: str
+
+
 class Orders(Protocol):
     """Every method raises StorageUnavailable when the store cannot be asked."""
 
@@ -31,6 +40,8 @@ class Orders(Protocol):
         """The merchant's own order as it is now; None for an unknown id and another merchant's."""
 
     @abstractmethod
-    async def page(self, which: OrderFilter, after: Position | None, limit: int) -> Page[Order]:
+    async def page(
+        self, which: OrderFilter, after: Position | None, limit: int
+    ) -> Page[ListedOrder]:
         """Newest first (created_at, then id, both descending), those after `after`, at most
         `limit`. Takes as long for the last page as for the first."""

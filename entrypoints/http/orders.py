@@ -1,5 +1,6 @@
 """The routes of orders."""
 
+from operator import attrgetter
 from typing import Annotated, Final
 from uuid import UUID
 
@@ -126,7 +127,7 @@ async def _list(
 ) -> Response:
     listing = Listing(request, which.merchant_id, query)
     page = await container.list_orders()(which, after=listing.after(), limit=query.limit)
-    return listing.response(page, order_json)
+    return listing.response(page, attrgetter("json"))
 
 
 def _filter(merchant_id: UUID, query: OrderQuery) -> OrderFilter:

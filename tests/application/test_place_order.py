@@ -35,7 +35,11 @@ def a_command(world: World, **changes: Any) -> PlaceOrderCommand:
 
 async def test_the_answer_is_the_document_of_the_order_that_is_now_there(world: World) -> None:
     answer = await world.place_order(a_command(world))
-    (order,) = (await world.orders.page(OrderFilter(merchant_id=world.merchant_id), None, 9)).items
+    which = OrderFilter(merchant_id=world.merchant_id)
+    (listed,) = (await world.orders.page(which, None, 9)).items
+    order = await world.orders.get(world.merchant_id, listed.id)
+    assert order is not None
+    assert listed.json.encode() == answer.body
     assert answer.body == render(order_document(order))
     assert answer.location == f"/v1/orders/{order.id}"
     assert json.loads(answer.body)["created_at"] == "2026-11-21T02:17:39.000120Z"

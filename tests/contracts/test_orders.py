@@ -15,8 +15,9 @@ from adapters.sql.database import Database
 from adapters.sql.orders import SqlOrders
 from adapters.sql.rows import order_to_row
 from adapters.sql.tables import orders as orders_table
+from application.order_document import order_json
 from application.pages import Position
-from application.ports.orders import OrderFilter, Orders
+from application.ports.orders import ListedOrder, OrderFilter, Orders
 from domain.order import Order, OrderStatus
 from tests.examples import a_placement, a_request, ids
 from tests.fakes import NOW
@@ -43,12 +44,17 @@ def an_order(merchant_id: UUID, created_at: datetime = NOW, **request: Any) -> O
     ).order
 
 
-def newest_first(found: Sequence[Order]) -> list[Order]:
-    return sorted(found, key=lambda order: (order.created_at, order.id), reverse=True)
+def listed(order: Order) -> ListedOrder:
+    return ListedOrder(order.id, order.created_at, order_json(order))
 
 
-async def walk(orders: Orders, which: OrderFilter, limit: int) -> list[Order]:
-    found: list[Order] = []
+def newest_first(found: Sequence[Order]) -> list[ListedOrder]:
+    by_age = sorted(found, key=lambda order: (order.created_at, order.id), reverse=True)
+    return [listed(order) for order in by_age]
+
+
+async def walk(orders: Orders, which: OrderFilter, limit: int) -> list[ListedOrder]:
+    found: list[ListedOrder] = []
     after: Position | None = None
     while True:
         page = await orders.page(which, after, limit)
@@ -195,7 +201,7 @@ async def test_orders_that_arrive_during_a_walk_neither_repeat_nor_hide_others(
     merchant = ids.new()
     before = [an_order(merchant, NOW + (number // 3) * MICROSECOND) for number in range(12)]
     await save(database, before)
-    which, after, found = OrderFilter(merchant_id=merchant), None, list[Order]()
+    which, after, found = OrderFilter(merchant_id=merchant), None, list[ListedOrder]()
     while True:
         page = await orders.page(which, after, 2)
         found += page.items
@@ -218,7 +224,7 @@ async def test_a_position_above_the_period_does_not_widen_it(
     which = OrderFilter(merchant_id=merchant, created_before=NOW + 2 * MICROSECOND)
     for above in (saved[2], saved[3]):
         page = await orders.page(which, Position(above.created_at, above.id), 10)
-        assert page.items == (saved[1], saved[0])
+        assert page.items == (listed(saved[1]), listed(saved[0]))
 
 
 async def test_a_page_after_a_position_that_no_order_has_goes_on_below_it(
@@ -230,4 +236,4 @@ async def test_a_page_after_a_position_that_no_order_has_goes_on_below_it(
     page = await orders.page(
         OrderFilter(merchant_id=merchant), Position(NOW + MICROSECOND, UUID(int=0)), 10
     )
-    assert page.items == (saved[0],)
+    assert page.items == (listed(saved[0]),)
