@@ -74,13 +74,16 @@ class Database:
         if not self.is_postgresql:
             yield
             return
-        driver = connection.sync_connection.connection.driver_connection  # type: ignore[union-attr]
-        timer = asyncio.get_running_loop().call_later(
-            self._silence_seconds,
-            driver.terminate,  # type: ignore[union-attr]
-        )
+        from asyncpg import InternalClientError
+
+        driver: Any = connection.sync_connection.connection.driver_connection  # type: ignore[union-attr]
+        timer = asyncio.get_running_loop().call_later(self._silence_seconds, driver.terminate)
         try:
             yield
+        except InternalClientError as error:
+            # What the driver says of a connection that the server has just ended; SQLAlchemy lets
+            # it pass.
+            raise faults.of_driver(error, broken=driver.is_closed()) from error
         finally:
             timer.cancel()
 

@@ -9,6 +9,14 @@ import asyncpg
 from adapters.sql import faults
 from application.ports.faults import StorageUnavailable
 
+_FAILURES: Final = (
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+    OSError,
+)
+"""An InternalClientError is what the driver says of a connection that the server has just ended."""
+
 Connect = Callable[[], Awaitable["asyncpg.Connection[Any]"]]
 
 
@@ -42,7 +50,7 @@ class DriverConnections:
             # The driver is still busy with what nobody waits for any more.
             connection.terminate()
             raise
-        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+        except _FAILURES as error:
             raise faults.of_driver(error, broken=connection.is_closed()) from error
         finally:
             silence.cancel()

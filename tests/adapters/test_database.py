@@ -3,6 +3,7 @@
 import asyncio
 import threading
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import pytest
 from sqlalchemy import (
@@ -14,6 +15,8 @@ from sqlalchemy import (
     func,
     insert,
     literal,
+    literal_column,
+    make_url,
     select,
     text,
     update,
@@ -25,6 +28,7 @@ from adapters.sql.faults import ConnectionLost, TransactionConflict
 from adapters.sql.idempotency import SqlIdempotencyStore
 from adapters.sql.reads import read
 from adapters.sql.rows import api_key_to_row
+from adapters.sql.statement import Statement
 from adapters.sql.tables import api_keys
 from adapters.sql.writes import write
 from adapters.system import SystemClock
@@ -302,6 +306,54 @@ async def test_postgresql_gets_the_limits_that_were_set(hurried: Database) -> No
 async def test_a_statement_that_takes_too_long_is_unavailable(hurried: Database) -> None:
     with pytest.raises(StorageUnavailable):
         await read(hurried, lambda connection: connection.scalar(select(func.pg_sleep(60))))
+
+
+@asynccontextmanager
+async def without_its_end(url: str) -> AsyncIterator[str]:
+    """A way to the server on which its last words arrive, but not that it hung up."""
+    server = make_url(url)
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        there, away = await asyncio.open_connection(server.host, server.port)
+
+        async def listen() -> None:
+            while said := await there.read(65_536):
+                writer.write(said)
+
+        async with asyncio.TaskGroup() as group:
+            group.create_task(listen())
+            while asked := await reader.read(65_536):
+                away.write(asked)
+            away.close()
+        writer.close()
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as listening:
+        port = listening.sockets[0].getsockname()[1]
+        yield server.set(port=port).render_as_string(hide_password=False)
+
+
+async def test_a_connection_that_the_server_has_just_ended_is_lost(
+    postgresql_url: str, postgresql_database: Database
+) -> None:
+    """The driver loses its place then, and calls that an error of its own."""
+    one = Statement(select(literal_column("1")))
+    backend = select(func.pg_backend_pid().label("pid"))
+    async with (
+        without_its_end(postgresql_url) as url,
+        closing(Database(url, PoolLimits(size=1))) as database,
+    ):
+        alone = (await database.fetch(Statement(backend), {}))[0]["pid"]
+        async with database.transaction() as connection:
+            writer = await connection.scalar(backend)
+        async with postgresql_database.statement() as other:
+            for pid in (alone, writer):
+                await other.execute(select(func.pg_terminate_backend(pid, 5_000)))
+        with pytest.raises(ConnectionLost):
+            await database.fetch(one, {})
+        with pytest.raises(ConnectionLost):
+            async with database.transaction() as connection:
+                await connection.execute(one.core)
+        assert len(await database.fetch(one, {})) == 1
 
 
 async def test_a_lock_that_is_not_to_be_had_in_time_is_a_conflict(
