@@ -10,6 +10,7 @@ import logging
 from collections import deque
 from collections.abc import Awaitable, Callable, Hashable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Final, Generic, Protocol, TypeVar
 
 from adapters.sql.faults import ConnectionLost, TransactionConflict
@@ -66,6 +67,7 @@ class GroupCommit(Generic[Item, Outcome]):
         self._lanes: Final = Lanes(limits.lanes)
         self._waiting: deque[_Waiting[Item, Outcome]] = deque()
         self._running: set[asyncio.Task[None]] = set()
+        self._lanes_in_use = 0
         self._is_about_to_leave = False
 
     async def write(self, item: Item) -> Outcome:
@@ -91,20 +93,25 @@ class GroupCommit(Generic[Item, Outcome]):
 
     def _leave_soon(self) -> None:
         """When what arrived in the same turn of the loop is on board too."""
-        if not self._is_about_to_leave and len(self._running) < self._lanes.open:
+        if not self._is_about_to_leave and self._lanes_in_use < self._lanes.open:
             self._is_about_to_leave = True
             asyncio.get_running_loop().call_soon(self._leave)
 
     def _leave(self) -> None:
+        """As many batches as there are free lanes for."""
         self._is_about_to_leave = False
-        batch = self._board()
-        if not batch:
-            return
-        running = asyncio.create_task(self._commit(batch))
-        self._running.add(running)
-        running.add_done_callback(self._arrive)
-        if self._waiting:
-            self._leave_soon()
+        while self._lanes_in_use < self._lanes.open and (batch := self._board()):
+            self._lanes_in_use += 1
+            running = asyncio.create_task(self._commit(batch))
+            self._running.add(running)
+            running.add_done_callback(self._running.discard)
+
+    def _arrive(self) -> None:
+        """The next batch leaves before this one's callers hear of theirs: what they do then takes
+        the loop's time, and the database would wait for it."""
+        self._lanes_in_use -= 1
+        self._lanes.batch_ended(self._clock.monotonic(), waiting=bool(self._waiting))
+        self._leave()
 
     def _board(self) -> list[_Waiting[Item, Outcome]]:
         """Those of the kind of the first, in the order in which they came."""
@@ -119,28 +126,20 @@ class GroupCommit(Generic[Item, Outcome]):
         self._waiting.extendleft(reversed(stay))
         return batch
 
-    def _arrive(self, running: asyncio.Task[None]) -> None:
-        self._running.discard(running)
-        self._lanes.batch_ended(self._clock.monotonic(), waiting=bool(self._waiting))
-        if self._waiting:
-            self._leave_soon()
-
     async def _commit(self, batch: Sequence[_Waiting[Item, Outcome]]) -> None:
+        # Who is told nothing else, whatever happens here, has to find out.
+        tell = partial(_fail_all, batch, ConnectionLost())
         try:
             outcomes = await self._together([each.item for each in batch])
+            tell = partial(_tell_all, batch, outcomes)
         except (ConnectionLost, StorageUnavailable) as fault:
-            _fail_all(batch, fault)
+            tell = partial(_fail_all, batch, fault)
         except Exception as error:  # one item spoils the batch: which one is found out singly
             _log.warning("a batch was written singly: %s", type(error).__name__)
             await self._commit_singly(batch)
-        else:
-            for each, outcome in zip(batch, outcomes, strict=True):
-                if not each.outcome.done():
-                    each.outcome.set_result(outcome)
         finally:
-            # Who has not been told by now, whatever happened, has to find out.
-            for each in batch:
-                _fail(each, ConnectionLost())
+            self._arrive()
+            tell()
 
     async def _commit_singly(self, batch: Sequence[_Waiting[Item, Outcome]]) -> None:
         """When the database fails two in a row it is not for what they are: the rest is told so,
@@ -163,6 +162,12 @@ class GroupCommit(Generic[Item, Outcome]):
         if not one.outcome.done():
             one.outcome.set_result(outcome)
         return None
+
+
+def _tell_all(batch: Sequence[_Waiting[Item, Outcome]], outcomes: Sequence[Outcome]) -> None:
+    for each, outcome in zip(batch, outcomes, strict=True):
+        if not each.outcome.done():
+            each.outcome.set_result(outcome)
 
 
 def _fail_all(batch: Sequence[_Waiting[Item, Outcome]], fault: Exception) -> None:
