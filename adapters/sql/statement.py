@@ -1,14 +1,11 @@
 """SQLAlchemy's language with the driver's speed: statements that are compiled once."""
 
 from collections.abc import Callable, Mapping
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any
 
-from sqlalchemy import BindParameter, Executable, Insert, Select, Update
-from sqlalchemy.dialects.postgresql import asyncpg
+from sqlalchemy import BindParameter, Dialect, Executable, Insert, Select, Update
 from sqlalchemy.types import TypeDecorator
-
-_POSTGRESQL = asyncpg.dialect()  # type: ignore[no-untyped-call]
 
 Processor = Callable[[Any], Any]
 
@@ -37,7 +34,7 @@ class Statement:
 
     @cached_property
     def _compiled(self) -> Any:
-        return self.core.compile(dialect=_POSTGRESQL)  # type: ignore[attr-defined]
+        return self.core.compile(dialect=_postgresql())  # type: ignore[attr-defined]
 
     @cached_property
     def _parameters(self) -> list[tuple[str, Processor | None]]:
@@ -46,7 +43,16 @@ class Statement:
         ]
 
 
+@cache
+def _postgresql() -> Dialect:
+    # Imported when used: on SQLite a process does without it.
+    from sqlalchemy.dialects.postgresql import asyncpg
+
+    dialect: Dialect = asyncpg.dialect()  # type: ignore[no-untyped-call]
+    return dialect
+
+
 def _processor(parameter: BindParameter[Any]) -> Processor | None:
     """Only our own types do something with a value that the driver would not do itself."""
     kind = parameter.type
-    return kind.bind_processor(_POSTGRESQL) if isinstance(kind, TypeDecorator) else None
+    return kind.bind_processor(_postgresql()) if isinstance(kind, TypeDecorator) else None
