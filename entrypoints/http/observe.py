@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import time
+from collections.abc import Iterable
 from typing import Final
 
 from starlette.responses import Response
@@ -11,7 +12,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from application.ports.ids import Ids
 from entrypoints.http.problems import problem
 from entrypoints.http.request_id import HEADER, assign_request_id
-from entrypoints.logs import RequestRecord
+from entrypoints.logs import log_request
 
 MERCHANT: Final = "harbor.merchant_id"
 """Where the authentication leaves the merchant in the scope, for the log."""
@@ -35,7 +36,8 @@ _API_ONLY: Final = (
     (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
     (b"cache-control", b"no-store"),
 )
-_NAMES: Final = frozenset(name for name, _ in _SECURITY + _API_ONLY)
+_ALL: Final = _SECURITY + _API_ONLY
+_NAMES: Final = frozenset(name for name, _ in _ALL)
 _PAGES: Final = ("/docs", "/redoc")
 
 _log = logging.getLogger("harbor.http")
@@ -78,7 +80,14 @@ class Observe:
             if status == _CLIENT_LEFT:
                 await failed(request_id)(scope, receive, send_observed)
         finally:
-            _log_request(scope, status, started, request_id)
+            log_request(
+                scope["method"],
+                _route_template(scope),
+                status,
+                _milliseconds_since(started),
+                request_id,
+                scope.get(MERCHANT),
+            )
 
 
 def failed(request_id: str) -> Response:
@@ -87,11 +96,12 @@ def failed(request_id: str) -> Response:
 
 
 def _add_missing(message: Message, path: str, request_id: str) -> None:
-    own = _SECURITY if path.startswith(_PAGES) else _SECURITY + _API_ONLY
+    own: Iterable[tuple[bytes, bytes]] = _SECURITY if path.startswith(_PAGES) else _ALL
     headers = [*message.get("headers", ()), (HEADER, request_id.encode())]
-    present = {name for name, _ in headers if name in _NAMES}
-    headers += own if not present else [each for each in own if each[0] not in present]
-    message["headers"] = headers
+    present = dict(headers)
+    if not _NAMES.isdisjoint(present):
+        own = [each for each in own if each[0] not in present]
+    message["headers"] = [*headers, *own]
 
 
 def _route_template(scope: Scope) -> str:
@@ -104,16 +114,6 @@ def _route_template(scope: Scope) -> str:
     return scope["path"] if "endpoint" in scope else "unmatched"
 
 
-def _log_request(scope: Scope, status: int, started: float, request_id: str) -> None:
-    if not _log.isEnabledFor(logging.INFO):
-        return
-    _log.handle(
-        RequestRecord(
-            method=scope["method"],
-            route=_route_template(scope),
-            status=status,
-            duration_ms=round((time.perf_counter() - started) * 1000, 2),
-            request_id=request_id,
-            merchant_id=scope.get(MERCHANT),
-        )
-    )
+def _milliseconds_since(started: float) -> float:
+    """In hundredths, without the price of round()."""
+    return int((time.perf_counter() - started) * 100_000) / 100

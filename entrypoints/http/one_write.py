@@ -11,8 +11,8 @@ _WITHOUT_BODY: Final = frozenset({204, 304})
 
 
 class OneWrite:
-    """Stands in for the `send` of one uvicorn cycle. Holds the head back until the body comes;
-    whatever is not a whole answer of known length goes uvicorn's way."""
+    """Stands in for the `send` of one uvicorn cycle. Holds back a head that says the body's length
+    until the body comes; whatever is not a whole answer of that length goes uvicorn's way."""
 
     __slots__ = ("_cycle", "_head", "_send")
 
@@ -22,17 +22,24 @@ class OneWrite:
         self._head: Message | None = None
 
     async def __call__(self, message: Message) -> None:
-        if message["type"] == "http.response.start" and not self._cycle.response_started:
-            self._head = message
-            return
         head, self._head = self._head, None
-        if head is not None:
+        if message["type"] == "http.response.start":
+            # In the place of a head that was held back, if there was one: it was never sent.
+            if self._may_wait(message):
+                self._head = message
+                return
+        elif head is not None:
             answer = self._whole(head, message)
             if answer is not None:
                 self._write(answer)
                 return
             await self._send(head)
         await self._send(message)
+
+    def _may_wait(self, head: Message) -> bool:
+        """The head of a stream has no length: it must not wait for the stream's first piece."""
+        has_length = b"content-length" in dict(head.get("headers", ()))
+        return has_length and not self._cycle.response_started
 
     def _whole(self, head: Message, message: Message) -> bytes | None:
         """The answer's bytes; None when it is not plain."""
@@ -45,7 +52,7 @@ class OneWrite:
             and cycle.scope["method"] != "HEAD"
             and head["status"] not in _WITHOUT_BODY
         )
-        return _rendered(head, cycle.default_headers, message["body"]) if plain else None
+        return _rendered(head, cycle.default_headers, message.get("body", b"")) if plain else None
 
     def _write(self, answer: bytes) -> None:
         """What uvicorn's own `send` does at the end of an answer."""
@@ -59,14 +66,16 @@ class OneWrite:
 
 
 def _rendered(head: Message, defaults: list[tuple[bytes, bytes]], body: bytes) -> bytes | None:
-    """None when the body's length is not said or wrong, or a header is not for us to send."""
+    """None when the body has another length than was said, a header is not for us to send, or one
+    comes twice."""
     headers = [*defaults, *head["headers"]]
-    if (b"content-length", b"%d" % len(body)) not in headers:
+    named = dict(headers)
+    if named[b"content-length"] != b"%d" % len(body) or len(named) != len(headers):
         return None
-    if any(name in _OF_THE_CONNECTION for name, _ in headers):
+    if not _OF_THE_CONNECTION.isdisjoint(named):
         return None
-    fields = b"".join([b"%b: %b\r\n" % header for header in headers])
-    if fields.count(b"\n") != len(headers) or fields.count(b"\r") != len(headers):
+    fields = b"\r\n".join(map(b": ".join, headers))
+    if fields.count(b"\n") >= len(headers) or fields.count(b"\r") >= len(headers):
         # A line break in a header would begin another one: uvicorn refuses it.
         return None
-    return b"%b%b\r\n%b" % (STATUS_LINE[head["status"]], fields, body)
+    return b"%b%b\r\n\r\n%b" % (STATUS_LINE[head["status"]], fields, body)

@@ -6,12 +6,13 @@ import io
 import json
 import logging
 import sys
+import time
 from collections.abc import Iterator
 
 import pytest
 from pythonjsonlogger.json import JsonFormatter
 
-from entrypoints.logs import RequestRecord, configure_logs
+from entrypoints.logs import RequestRecord, configure_logs, log_request
 
 FIELDS = {
     "method": "POST",
@@ -75,6 +76,49 @@ def test_it_is_what_the_library_would_have_written(
     assert formatter.format(record) + "\n" == JsonFormatter.format(formatter, record) + "\n"
     written = json.loads(writes.getvalue())
     assert {name: written[name] for name in FIELDS} == FIELDS | changes
+
+
+def _asked(**changes: object) -> None:
+    log_request(**(FIELDS | changes))  # type: ignore[arg-type]
+
+
+def test_a_line_without_a_record_says_the_same(
+    writes: Writes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(time, "time", lambda: 1_800_000_000.25)
+    _log_a_request()
+    _asked()
+    short, of_record = writes.getvalue().splitlines()
+    assert short == of_record
+
+
+def test_whoever_else_listens_is_given_a_record(
+    writes: Writes, caplog: pytest.LogCaptureFixture
+) -> None:
+    harbor = logging.getLogger("harbor.http")
+    for listening in (logging.getLogger(), harbor):
+        caplog.clear()
+        listening.addHandler(caplog.handler)
+        _asked(status=202)
+        listening.removeHandler(caplog.handler)
+        (record,) = caplog.records
+        assert (record.getMessage(), vars(record)["status"]) == ("request", 202)
+    assert writes.getvalue().count('"status": 202') == 2
+
+
+def test_what_is_not_wanted_is_not_written(writes: Writes) -> None:
+    harbor = logging.getLogger("harbor.http")
+    harbor.addFilter(lambda record: "health" not in vars(record)["route"])
+    try:
+        _asked(route="/health")
+        _asked()
+    finally:
+        harbor.filters.clear()
+    assert writes.getvalue().count("\n") == 1
+    logging.getLogger().setLevel(logging.WARNING)
+    _asked()
+    logging.getLogger().setLevel(logging.INFO)
+    assert writes.getvalue().count("\n") == 1
 
 
 def test_a_person_sees_it_too(writes: Writes) -> None:

@@ -1,0 +1,116 @@
+"""A whole answer is one write; what is not whole waits for nothing."""
+
+import asyncio
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from starlette.types import Message
+from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
+
+from entrypoints.http.one_write import OneWrite
+
+pytestmark = pytest.mark.anyio
+
+BODY = b"four"
+
+
+class Wire:
+    """A cycle of uvicorn with nothing behind it."""
+
+    def __init__(self, method: str = "GET", *, one_write: bool = True) -> None:
+        self.writes: list[bytes] = []
+        transport: Any = SimpleNamespace(write=self.writes.append, close=lambda: None)
+        nothing: Any = SimpleNamespace(write_paused=False)
+        cycle: Any = RequestResponseCycle(
+            scope={"method": method},  # type: ignore[typeddict-item]
+            transport=transport,
+            flow=nothing,
+            logger=nothing,
+            access_logger=nothing,
+            access_log=False,
+            default_headers=[(b"date", b"today")],
+            message_event=asyncio.Event(),
+            expect_100_continue=False,
+            keep_alive=True,
+            on_response=lambda: None,
+        )
+        if one_write:
+            cycle.send = OneWrite(cycle)
+        self.cycle = cycle
+
+    async def send(self, message: Message) -> None:
+        await self.cycle.send(message)
+
+
+def _head(*headers: tuple[bytes, bytes], status: int = 200) -> Message:
+    return {"type": "http.response.start", "status": status, "headers": list(headers)}
+
+
+def _body(body: bytes, *, more: bool = False) -> Message:
+    return {"type": "http.response.body", "body": body, "more_body": more}
+
+
+async def test_a_whole_answer_is_one_write() -> None:
+    wire = Wire()
+    await wire.send(_head((b"content-length", b"4"), (b"x", b"y")))
+    assert wire.writes == []
+    await wire.send(_body(BODY))
+    assert wire.writes == [
+        b"HTTP/1.1 200 OK\r\ndate: today\r\ncontent-length: 4\r\nx: y\r\n\r\nfour"
+    ]
+    assert wire.cycle.response_complete
+
+
+async def test_the_head_of_a_stream_waits_for_nothing() -> None:
+    wire = Wire()
+    await wire.send(_head((b"x", b"y")))
+    assert b"".join(wire.writes).endswith(b"transfer-encoding: chunked\r\n\r\n")
+    await wire.send(_body(BODY, more=True))
+    await wire.send(_body(b""))
+    assert wire.cycle.response_complete
+
+
+@pytest.mark.parametrize(
+    "header", [(b"x", b"y"), (b"set-cookie", b"c"), (b"connection", b"keep-alive")]
+)
+async def test_what_uvicorn_would_send_is_sent(header: tuple[bytes, bytes]) -> None:
+    """Though it may take two writes."""
+    headers = ((b"content-length", b"4"), (b"set-cookie", b"d"), header)
+    ours, uvicorns = Wire(), Wire(one_write=False)
+    for wire in (ours, uvicorns):
+        await wire.send(_head(*headers))
+        await wire.send(_body(BODY))
+        assert wire.cycle.response_complete
+    assert b"".join(ours.writes) == b"".join(uvicorns.writes)
+
+
+async def test_the_answer_to_head_has_no_body() -> None:
+    wire = Wire("HEAD")
+    await wire.send(_head((b"content-length", b"4")))
+    await wire.send(_body(b""))
+    assert b"".join(wire.writes).endswith(b"content-length: 4\r\n\r\n")
+
+
+@pytest.mark.parametrize("body", [b"", b"fo", b"fours"])
+async def test_another_length_than_was_said_is_a_mistake(body: bytes) -> None:
+    wire = Wire()
+    await wire.send(_head((b"content-length", b"4")))
+    with pytest.raises(RuntimeError, match="Content-Length"):
+        await wire.send(_body(body))
+
+
+@pytest.mark.parametrize("value", [b"a\r\nx: y", b"a\ny", b"a\ry"])
+async def test_a_header_cannot_begin_another(value: bytes) -> None:
+    wire = Wire()
+    await wire.send(_head((b"content-length", b"4"), (b"location", value)))
+    with pytest.raises(RuntimeError, match="header value"):
+        await wire.send(_body(BODY))
+    assert wire.writes == []
+
+
+async def test_a_mistake_before_the_body_can_still_be_told() -> None:
+    wire = Wire()
+    await wire.send(_head((b"content-length", b"4")))
+    await wire.cycle.send_500_response()
+    assert b"".join(wire.writes).startswith(b"HTTP/1.1 500 ")
