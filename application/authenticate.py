@@ -34,34 +34,46 @@ class Caller:
             raise ScopeMissing(f"This API key lacks the scope {', '.join(missing)}.")
 
 
+@dataclass(frozen=True, slots=True)
+class _Voice:
+    """A key as the store gave it, and for whom it speaks."""
+
+    key: ApiKey
+    caller: Caller
+
+
 class Authenticate:
     def __init__(self, *, api_keys: ApiKeys, clock: Clock, mode: KeyMode) -> None:
         self._api_keys = api_keys
         self._clock = clock
         self._mode = mode
-        self._have_spoken: set[bytes] = set()
-        """Digests of keys that have spoken: their form need not be looked at again. Whether they
-        still may is asked each time."""
+        self._have_spoken: dict[bytes, _Voice] = {}
+        """By the digest of a key that has spoken what need not be found out again. Whether it
+        still may speak is asked each time."""
 
     async def __call__(self, text: str) -> Caller:
         """Raises Unauthenticated, StorageUnavailable."""
         digest = api_key_text.digest(text)
-        has_spoken = digest in self._have_spoken
-        if not has_spoken:
+        voice = self._have_spoken.get(digest)
+        if voice is None:
             self._refuse_malformed(text)
-        key = _speaking(await self._api_keys.with_prefix(api_key_text.prefix(text)), digest)
+        prefix = api_key_text.prefix(text) if voice is None else voice.key.prefix
+        key = _speaking(await self._api_keys.with_prefix(prefix), digest)
         now = self._clock.now()
         if key is None or not key.is_active(now):
             raise Unauthenticated("The API key is unknown, revoked or expired.")
-        if not has_spoken:
-            self._remember(digest)
-        await self._note_use(key, now)
-        return Caller(merchant_id=key.merchant_id, key_id=key.id, scopes=key.scopes)
+        if key.last_used_at is None or now - key.last_used_at >= USE_IS_NOTED_EVERY:
+            await self._note_use(key, now)
+        if voice is None or voice.key is not key:
+            voice = self._remember(digest, key)
+        return voice.caller
 
-    def _remember(self, digest: bytes) -> None:
+    def _remember(self, digest: bytes, key: ApiKey) -> "_Voice":
         if len(self._have_spoken) >= _MOST_REMEMBERED:
             self._have_spoken.clear()
-        self._have_spoken.add(digest)
+        caller = Caller(merchant_id=key.merchant_id, key_id=key.id, scopes=key.scopes)
+        self._have_spoken[digest] = _Voice(key, caller)
+        return self._have_spoken[digest]
 
     def _refuse_malformed(self, text: str) -> None:
         mode = api_key_text.mode_of(text)
@@ -73,8 +85,6 @@ class Authenticate:
             )
 
     async def _note_use(self, key: ApiKey, now: datetime) -> None:
-        if key.last_used_at is not None and now - key.last_used_at < USE_IS_NOTED_EVERY:
-            return
         try:
             await self._api_keys.touch(key, now)
         except StorageUnavailable:

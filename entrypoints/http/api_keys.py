@@ -13,7 +13,7 @@ from application.rotate_api_key import RotateApiKeyCommand
 from entrypoints.http.answers import Listing, once_response
 from entrypoints.http.dependencies import ContainerOf, IdempotencyKey, KeysManager, claim_of
 from entrypoints.http.documented import IDEMPOTENCY_KEY, KEYED, ONCE, created, listed, problems
-from entrypoints.http.json_body import StrictJsonRoute
+from entrypoints.http.json_body import StrictJsonRequest, StrictJsonRoute
 from entrypoints.http.paths import canonical_uuid
 from entrypoints.http.schemas import ApiKeyIn, ApiKeyList, NewApiKeyOut, PageQuery, RotationIn
 
@@ -29,7 +29,7 @@ router = APIRouter(prefix="/v1", route_class=StrictJsonRoute, tags=["API keys"])
     openapi_extra=IDEMPOTENCY_KEY,
 )
 async def issue_api_key(
-    request: Request,
+    request: StrictJsonRequest,
     caller: KeysManager,
     key: IdempotencyKey,
     api_key: ApiKeyIn,
@@ -37,7 +37,7 @@ async def issue_api_key(
 ) -> Response:
     """Issue an API key. Its secret is in this answer and nowhere else; a repeat shows it again
     for 24 hours. A key cannot hand on a scope that it lacks."""
-    claim = await claim_of(request, caller, key)
+    claim = claim_of(request, caller, key)
     command = IssueApiKeyCommand(claim=claim, caller=caller, request=api_key.to_request())
     return once_response(await container.issue_api_key()(command))
 
@@ -87,7 +87,7 @@ async def revoke_api_key(key_id: str, caller: KeysManager, container: ContainerO
     openapi_extra=IDEMPOTENCY_KEY,
 )
 async def rotate_api_key(
-    request: Request,
+    request: StrictJsonRequest,
     key_id: str,
     caller: KeysManager,
     key: IdempotencyKey,
@@ -99,7 +99,7 @@ async def rotate_api_key(
     wanted = canonical_uuid(key_id)
     if wanted is None:
         raise ApiKeyNotFound
-    claim = await claim_of(request, caller, key)
+    claim = claim_of(request, caller, key)
     overlap = timedelta(seconds=(rotation or RotationIn()).overlap_seconds)
     command = RotateApiKeyCommand(claim=claim, caller=caller, key_id=wanted, overlap=overlap)
     return once_response(await container.rotate_api_key()(command))

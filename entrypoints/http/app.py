@@ -12,7 +12,6 @@ from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from application.ports.ids import Ids
 from entrypoints.container import Container, shut_down
 from entrypoints.http import api_keys, health, idempotency_keys, orders
 from entrypoints.http.cursor import Cursors
@@ -20,8 +19,9 @@ from entrypoints.http.direct import Direct
 from entrypoints.http.documented import describe, operation_id
 from entrypoints.http.error_handlers import add_error_handlers
 from entrypoints.http.head import HeadAsGet
-from entrypoints.http.limits import Limits
+from entrypoints.http.limits import BODY, Limits, replaying
 from entrypoints.http.observe import Observe
+from entrypoints.http.plain import Plain
 from entrypoints.settings import Settings
 from entrypoints.worker import Worker
 
@@ -43,11 +43,14 @@ class HarborApp(FastAPI):
     """FastAPI as the innermost of Harbor's layers."""
 
     layers: ASGIApp
+    container: Container
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await self.layers(scope, receive, send)
 
     async def ordinary(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if BODY in scope:
+            receive = replaying(scope[BODY], receive)
         await super().__call__(scope, receive, send)
 
 
@@ -65,21 +68,20 @@ def create_app(container: Container, *, run_worker: bool = False, direct: bool =
         redirect_slashes=False,
         servers=[{"url": "/", "description": "This server."}],
     )
-    app.state.container = container
+    app.container = container
     app.state.cursors = Cursors(settings.secret)
     app.state.run_worker = run_worker
     add_error_handlers(app)
     for module in (orders, idempotency_keys, api_keys, health):
         app.include_router(module.router)
     describe(app)
-    app.layers = _layers(
-        Direct(app.ordinary, app) if direct else app.ordinary, container.ids(), settings
-    )
+    inner = _for_origins(settings, Direct(app.ordinary, app) if direct else app.ordinary)
+    edge = HeadAsGet(Limits(inner, body_seconds=settings.body_seconds))
+    app.layers = Observe(Plain(inner, edge) if direct else edge, container.ids())
     return app
 
 
-def _layers(inner: ASGIApp, ids: Ids, settings: Settings) -> ASGIApp:
-    """From the inside out."""
+def _for_origins(settings: Settings, inner: ASGIApp) -> ASGIApp:
     if settings.cors_origins:
         inner = CORSMiddleware(
             inner,
@@ -94,18 +96,18 @@ def _layers(inner: ASGIApp, ids: Ids, settings: Settings) -> ASGIApp:
                 *("Retry-After", "X-Request-Id"),
             ],
         )
-    return Observe(HeadAsGet(Limits(inner, body_seconds=settings.body_seconds)), ids)
+    return inner
 
 
 @asynccontextmanager
-async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+async def _lifespan(app: HarborApp) -> AsyncIterator[None]:
     # What is alive after start-up stays: the collector need not walk it again and again, nor look
     # for circles after every 700 objects, which are four requests: we make next to none.
     gc.collect()
     gc.freeze()
     gc.set_threshold(*_COLLECTED_AFTER)
-    settings = app.state.container.settings()
-    worker = Worker(app.state.container)
+    settings = app.container.settings()
+    worker = Worker(app.container)
     working = asyncio.create_task(worker.run()) if app.state.run_worker else None
     try:
         yield
@@ -118,4 +120,4 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         except TimeoutError:
             _log.warning("stopping although the worker has not finished")
         finally:
-            await shut_down(app.state.container)
+            await shut_down(app.container)

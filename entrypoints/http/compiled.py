@@ -4,10 +4,11 @@ Only what `compile_route` understands is compiled: simple values in path and que
 dependencies that are coroutines. Any other route keeps FastAPI's own way.
 """
 
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from inspect import iscoroutinefunction, signature
+from operator import itemgetter
 from typing import Any, Final, TypeAlias, cast
 from urllib.parse import parse_qsl
 
@@ -21,6 +22,7 @@ from fastapi.security.base import SecurityBase
 from pydantic import BaseModel
 from starlette.convertors import PathConvertor, StringConvertor
 
+from entrypoints.http.headers import header_values
 from entrypoints.http.json_body import StrictJsonRequest, StrictJsonRoute
 
 _JSON: Final = ([b"application/json"], [b"application/json; charset=utf-8"])
@@ -28,8 +30,8 @@ _JSON: Final = ([b"application/json"], [b"application/json; charset=utf-8"])
 Matched: TypeAlias = Mapping[str, str]
 """What the pattern of the path found."""
 
-Values: TypeAlias = dict[str, Any]
-"""Arguments of an endpoint, by name."""
+Values: TypeAlias = list[Any]
+"""What an endpoint takes out of path, query and body."""
 
 Reader: TypeAlias = Callable[[StrictJsonRequest, Matched], Any]
 """Finds one argument and validates it. Raises NotPlain."""
@@ -43,8 +45,8 @@ class _NotUnderstood(Exception):
     """The signature has something that is not compiled."""
 
 
-_Call: TypeAlias = tuple[Callable[..., Awaitable[Any]], tuple[tuple[str, int], ...]]
-"""A function, and at which place of the results before it each of its arguments stands."""
+_Call: TypeAlias = tuple[Callable[..., Awaitable[Any]], Callable[[list[Any]], tuple[Any, ...]]]
+"""A function, and what picks its arguments out of the places."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,22 +54,25 @@ class CompiledRoute:
     """`read` only looks; `answer` acts."""
 
     route: StrictJsonRoute
-    readers: tuple[tuple[str, Reader], ...]
-    dependencies: tuple[_Call, ...]
+    readers: tuple[Reader, ...]
+    places: tuple[object, ...]
+    """For the request, the values that were read, what never changes, and the results."""
+    dependencies: tuple[tuple[int, _Call], ...]
+    """Each with the place of its result."""
     endpoint: _Call
 
     def read(self, request: StrictJsonRequest, matched: Matched) -> Values:
         """The endpoint's arguments out of path, query and body. Raises NotPlain."""
-        return {name: read(request, matched) for name, read in self.readers}
+        return [read(request, matched) for read in self.readers]
 
     async def answer(self, request: StrictJsonRequest, values: Values) -> Response:
         """Await the dependencies, each once and in FastAPI's order, then the endpoint."""
-        results: list[Any] = [request]
-        for function, takes in self.dependencies:
-            results.append(await function(**{name: results[place] for name, place in takes}))
-        function, takes = self.endpoint
-        values |= {name: results[place] for name, place in takes}
-        response: Response = await function(**values)
+        places = list(self.places)
+        places[: 1 + len(values)] = [request, *values]
+        for place, (function, pick) in self.dependencies:
+            places[place] = await function(*pick(places))
+        function, pick = self.endpoint
+        response: Response = await function(*pick(places))
         return response
 
 
@@ -77,12 +82,14 @@ def compile_route(context: RouteContext) -> CompiledRoute | None:
     if not isinstance(route, StrictJsonRoute) or not isinstance(dependant, Dependant):
         return None
     try:
-        calls = _Calls()
+        readers = dict(_readers(context, dependant))
+        calls = _Calls(["", *readers])
         return CompiledRoute(
             route=route,
-            readers=tuple(_readers(context, dependant)),
+            readers=tuple(readers.values()),
             endpoint=calls.of(dependant, _of_response(dependant)),
             dependencies=tuple(calls.dependencies),
+            places=tuple(calls.places),
         )
     except _NotUnderstood:
         return None
@@ -91,30 +98,47 @@ def compile_route(context: RouteContext) -> CompiledRoute | None:
 class _Calls:
     """The calls of a tree of dependencies, one after another."""
 
-    def __init__(self) -> None:
-        self.dependencies: list[_Call] = []
-        self._places: dict[tuple[object, ...], int] = {}
+    def __init__(self, read: Sequence[str]) -> None:
+        """`read` are the names of the first places."""
+        self.dependencies: list[tuple[int, _Call]] = []
+        self.places: list[object] = [None] * len(read)
+        self._read = {name: place for place, name in enumerate(read)}
+        self._of_results: dict[tuple[object, ...], int] = {}
 
     def of(self, dependant: Dependant, function: Callable[..., Awaitable[Any]]) -> _Call:
         """The call of `function`; what it depends on is placed before it."""
         _require(dependant.response_param_name is None)
         _require(dependant.background_tasks_param_name is None)
-        takes = [(each.name, self._place(each)) for each in dependant.dependencies]
-        takes += [(dependant.request_param_name, 0), (dependant.http_connection_param_name, 0)]
+        takes = {each.name: self._of_result(each) for each in dependant.dependencies}
+        takes |= {dependant.request_param_name: 0, dependant.http_connection_param_name: 0}
         if (name := dependant.security_scopes_param_name) is not None:
-            function = partial(function, **{name: SecurityScopes(_scopes(dependant))})
-        named = tuple((name, place) for name, place in takes if name is not None)
-        return function, named
+            takes[name] = self._new_place(SecurityScopes(_scopes(dependant)))
+        takes |= {name: self._read[name] for name in _names_of_input(dependant)}
+        parameters = signature(function).parameters.values()
+        _require(all(each.kind is each.POSITIONAL_OR_KEYWORD for each in parameters))
+        return function, _picker([takes[each.name] for each in parameters])
 
-    def _place(self, dependant: Dependant) -> int:
-        _require(not _takes_input(dependant))
+    def _new_place(self, constant: object = None) -> int:
+        self.places.append(constant)
+        return len(self.places) - 1
+
+    def _of_result(self, dependant: Dependant) -> int:
+        """The place where the result of a dependency will be."""
+        _require(not _names_of_input(dependant))
         _require(dependant.use_cache and dependant.scope is None and dependant.concurrency is None)
         asked = (dependant.call, *(_scopes(dependant) if _uses_scopes(dependant) else ()))
-        if asked not in self._places:
+        if asked not in self._of_results:
             call = self.of(dependant, _coroutine_function(dependant))
-            self.dependencies.append(call)
-            self._places[asked] = len(self.dependencies)
-        return self._places[asked]
+            self._of_results[asked] = self._new_place()
+            self.dependencies.append((self._of_results[asked], call))
+        return self._of_results[asked]
+
+
+def _picker(places: Sequence[int]) -> Callable[[list[Any]], tuple[Any, ...]]:
+    if len(places) > 1:
+        return itemgetter(*places)
+    # Of one place alone itemgetter would give what stands there, not a tuple of it.
+    return lambda there: tuple([there[place] for place in places])
 
 
 def _coroutine_function(dependant: Dependant) -> Callable[..., Awaitable[Any]]:
@@ -144,16 +168,15 @@ def _uses_scopes(dependant: Dependant) -> bool:
     )
 
 
-def _takes_input(dependant: Dependant) -> bool:
-    return any(
-        (
-            dependant.path_params,
-            dependant.query_params,
-            dependant.header_params,
-            dependant.cookie_params,
-            dependant.body_params,
-        )
+def _names_of_input(dependant: Dependant) -> list[str]:
+    fields = (
+        *dependant.path_params,
+        *dependant.query_params,
+        *dependant.header_params,
+        *dependant.cookie_params,
+        *dependant.body_params,
     )
+    return [field.name for field in fields]
 
 
 def _readers(context: RouteContext, dependant: Dependant) -> Iterator[tuple[str, Reader]]:
@@ -185,7 +208,7 @@ def _from_query(field: ModelField, request: StrictJsonRequest, _: Matched) -> An
 
 
 def _from_body(field: ModelField, request: StrictJsonRequest, _: Matched) -> Any:
-    types = [value for name, value in request.scope["headers"] if name == b"content-type"]
+    types = header_values(request.scope, b"content-type")
     value = request.value() if types in _JSON else None
     if type(value) is not dict:
         raise NotPlain

@@ -1,6 +1,7 @@
 """What routes are given: the container, the caller, the idempotency key, the claim."""
 
 import re
+from functools import cache, lru_cache
 from typing import Annotated, Final
 
 from fastapi import Depends, Request, Security
@@ -11,6 +12,9 @@ from application.fingerprint import fingerprint
 from application.once import Claim
 from domain.merchant import Scope
 from entrypoints.container import Container
+from entrypoints.http.headers import header_values
+from entrypoints.http.json_body import StrictJsonRequest
+from entrypoints.http.limits import BODY
 from entrypoints.http.observe import MERCHANT
 from entrypoints.http.problems import Refused
 
@@ -22,15 +26,25 @@ _ESCAPE: Final = re.compile(r'\\(["\\])')
 
 def headers_named(request: Request, name: bytes) -> list[str]:
     """The values of every header of this name, in lower case."""
-    return [value.decode("latin-1") for given, value in request.scope["headers"] if given == name]
+    return [value.decode("latin-1") for value in header_values(request.scope, name)]
 
 
 async def container_of(request: Request) -> Container:
-    container: Container = request.app.state.container
+    container: Container = request.scope["app"].container
     return container
 
 
 ContainerOf = Annotated[Container, Depends(container_of)]
+
+
+@cache
+def _scopes_in(text: str) -> tuple[Scope, ...]:
+    """The same few for ever: what a route declares, one behind another."""
+    return tuple(map(Scope, text.split()))
+
+
+_text_of: Final = lru_cache(maxsize=1_000)(str)
+"""Of the ids of merchants that call again and again."""
 
 
 class _CallerOf(HTTPBearer):
@@ -42,8 +56,8 @@ class _CallerOf(HTTPBearer):
         """Raises Refused `api_key_missing`, Unauthenticated, ScopeMissing."""
         token = _bearer_token(headers_named(request, b"authorization"))
         caller = await container.authenticate()(token)
-        request.scope[MERCHANT] = str(caller.merchant_id)
-        caller.require(*[Scope(scope) for scope in required.scopes])
+        request.scope[MERCHANT] = _text_of(caller.merchant_id)
+        caller.require(*_scopes_in(required.scope_str))
         return caller
 
 
@@ -91,10 +105,10 @@ def parse_idempotency_key(text: str) -> str:
     return key
 
 
-async def claim_of(request: Request, caller: Caller, key: str) -> Claim:
+def claim_of(request: StrictJsonRequest, caller: Caller, key: str) -> Claim:
     """What the caller asks for under the key. The body was accepted by its schema before."""
-    route = f"{request.method} {request.scope['path']}"
-    body = await request.json() if await request.body() else None
+    route = f"{request.scope['method']} {request.scope['path']}"
+    body = request.value() if request.scope[BODY] else None
     return Claim(
         merchant_id=caller.merchant_id,
         key=key,

@@ -73,7 +73,7 @@ def parse_json(body: bytes) -> Any:
     if text.count("[") + text.count("{") > MAX_NESTING:
         _refuse_deep_nesting(text)
     try:
-        value = _DECODER.decode(text)
+        value = _decoded(text)
     except json.JSONDecodeError as error:
         raise MalformedJson(
             f"The body is not JSON: it stops making sense at line {error.lineno}, column"
@@ -82,6 +82,16 @@ def parse_json(body: bytes) -> Any:
     if "\\u" in text:
         _refuse_lone_surrogates(value)
     return value
+
+
+def _decoded(text: str) -> Any:
+    """Raises MalformedJson, JSONDecodeError."""
+    # Most texts begin and end with their value. Only around others white space is looked for.
+    try:
+        value, end = _DECODER.raw_decode(text)
+    except json.JSONDecodeError:
+        return _DECODER.decode(text)
+    return value if end == len(text) else _DECODER.decode(text)
 
 
 def _refuse_deep_nesting(text: str) -> None:

@@ -18,8 +18,8 @@ BODY: Final = "harbor.body"
 """Where the body lies in the scope, read whole."""
 
 WHOLE: Final = "harbor.whole"
-"""The server leaves it in the scope of a request that has come to its end: reading it waits for
-nothing."""
+"""The body, which the server leaves in the scope of a request that has come to its end, for those
+who have not begun to receive it: reading it waits for nothing."""
 
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
 _DISCARDED_BYTES: Final = 16 * 2**20
@@ -27,8 +27,8 @@ _DISCARDING_SECONDS: Final = 1.0
 
 
 class Limits:
-    """Reads the body whole before the application runs, at most MAX_BODY_BYTES as received and
-    within `body_seconds`, and refuses a target or headers that no route could mean."""
+    """Reads the body whole into the scope before the application runs, at most MAX_BODY_BYTES as
+    received and within `body_seconds`, and refuses a target or headers that no route could mean."""
 
     def __init__(self, app: ASGIApp, body_seconds: float) -> None:
         self._app = app
@@ -63,7 +63,7 @@ class Limits:
         else:
             if body is not None:
                 scope[BODY] = body
-                await self._app(scope, _replaying(body, receive), send)
+                await self._app(scope, receive, send)
 
 
 async def _discard_body(receive: Receive) -> None:
@@ -107,15 +107,15 @@ def _check_head(scope: Scope) -> None:
             length = max(length, _declared(value))
     if hosts != 1 and scope["http_version"] == "1.1":
         raise Refused("malformed_request", "A request has one Host header (RFC 9112, 3.2).")
-    _check_target(scope["raw_path"], scope["query_string"])
+    check_target(scope["raw_path"], scope["query_string"])
     if length > MAX_BODY_BYTES:
         raise _too_large()
 
 
-def _check_target(path: bytes, query: bytes) -> None:
+def check_target(path: bytes, query: bytes) -> None:
     """Path and query percent-decode to UTF-8 without NUL, the path without any control character
     (a route's pattern overlooks a line break at its end), and no parameter comes twice: what two
-    readers could understand differently is understood by none."""
+    readers could understand differently is understood by none. Raises Refused."""
     if b"%" in path and _CONTROL.search(_decoded(path)):
         raise Refused("malformed_request", "The path has a control character.")
     if not query:
@@ -159,7 +159,7 @@ async def _read_body(receive: Receive) -> bytes | None:
             return body
 
 
-def _replaying(body: bytes, receive: Receive) -> Receive:
+def replaying(body: bytes, receive: Receive) -> Receive:
     """Hands the body over in one message, then listens to the client again."""
     delivered = False
 

@@ -10,6 +10,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from application.ports.ids import Ids
+from entrypoints.http.headers import name_headers
 from entrypoints.http.problems import problem
 from entrypoints.http.request_id import HEADER, assign_request_id
 from entrypoints.logs import log_request
@@ -56,6 +57,7 @@ class Observe:
             await self._app(scope, receive, send)
             return
         started = time.perf_counter()
+        name_headers(scope)
         request_id = assign_request_id(scope, self._ids)
         status = _CLIENT_LEFT
 

@@ -30,7 +30,7 @@ from entrypoints.http.documented import (
     problems,
 )
 from entrypoints.http.etag import etag_header, etag_of, is_known
-from entrypoints.http.json_body import StrictJsonRoute
+from entrypoints.http.json_body import StrictJsonRequest, StrictJsonRoute
 from entrypoints.http.paths import canonical_uuid
 from entrypoints.http.schemas import (
     CustomerId,
@@ -55,7 +55,7 @@ router = APIRouter(prefix="/v1", route_class=StrictJsonRoute, tags=["Orders"])
     openapi_extra=IDEMPOTENCY_KEY,
 )
 async def place_order(
-    request: Request,
+    request: StrictJsonRequest,
     caller: OrdersWriter,
     key: IdempotencyKey,
     order: OrderIn,
@@ -63,7 +63,7 @@ async def place_order(
 ) -> Response:
     """Place an order. Retry it with the same Idempotency-Key as often as you like: there will be
     one order and one charge, and every answer has the same bytes."""
-    claim = await claim_of(request, caller, key)
+    claim = claim_of(request, caller, key)
     command = PlaceOrderCommand(claim=claim, request=order.to_request())
     return once_response(await container.place_order()(command), _FIRST_VERSION)
 

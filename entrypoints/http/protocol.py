@@ -104,8 +104,8 @@ class BoundedHttpProtocol(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         self._withheld_bytes = 0
-        self.scope[WHOLE] = True  # type: ignore[typeddict-unknown-key]
         if not self.parser.should_upgrade():
+            self.scope[WHOLE] = bytes(self.cycle.body)  # type: ignore[typeddict-unknown-key]
             super().on_message_complete()
 
     def _without_upgrade(self, rest: bytes) -> bytes:

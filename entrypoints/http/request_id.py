@@ -6,6 +6,7 @@ from typing import Final
 from starlette.types import Scope
 
 from application.ports.ids import Ids
+from entrypoints.http.headers import header_values
 
 HEADER: Final = b"x-request-id"
 _ACCEPTED: Final = re.compile(rb"[A-Za-z0-9._-]{1,64}")
@@ -14,7 +15,7 @@ _KEY: Final = "harbor.request_id"
 
 def assign_request_id(scope: Scope, ids: Ids) -> str:
     """The caller's id if it is well-formed and the only one, else a new one."""
-    given = [value for name, value in scope["headers"] if name == HEADER]
+    given = header_values(scope, HEADER)
     accepted = len(given) == 1 and _ACCEPTED.fullmatch(given[0])
     request_id = given[0].decode() if accepted else str(ids.new())
     scope[_KEY] = request_id

@@ -16,6 +16,7 @@ from starlette.types import Message, Scope
 from entrypoints.container import Container, shut_down
 from entrypoints.http.app import create_app
 from entrypoints.http.direct import DIRECT
+from entrypoints.http.limits import WHOLE
 from entrypoints.settings import Settings
 from tests.databases import SqliteDatabases
 from tests.fakes import FakeClock, FakeIds
@@ -70,6 +71,8 @@ class Way:
             sent.append(message)
 
         scope = _scope(ask)
+        if ask.pieces == 1:
+            scope[WHOLE] = ask.body
         caplog.clear()
         await self.app(scope, receive, send)
         start, *rest = sent
