@@ -7,6 +7,8 @@ from hashlib import blake2b, sha256
 from json.encoder import encode_basestring
 from typing import Final
 
+from domain.quick import quick
+
 VERSION: Final = 1
 """Kept with each fingerprint. When the computation below has to change, the old one stays beside
 it for the keys that have the old version: digests of two versions do not compare."""
@@ -21,6 +23,7 @@ _ENCODER: Final = json.JSONEncoder(
 )
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fingerprint:
     """`digest` is SHA-256 (32 bytes) over route and body. `members` is JSON text: 8 hexadecimal

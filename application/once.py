@@ -21,6 +21,7 @@ from application.ports.vault import CannotOpen, Vault
 from domain.errors import DomainError
 from domain.merchant import ApiKeyChange
 from domain.order import Change
+from domain.quick import quick
 
 ANSWER_KEPT: Final = timedelta(days=30)
 SECRET_KEPT: Final = timedelta(hours=24)
@@ -29,6 +30,7 @@ CREATED: Final = 201
 _TRIES: Final = 5
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claim:
     """Who asks for what under which key."""
@@ -39,6 +41,7 @@ class Claim:
     fingerprint: Fingerprint
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Made:
     """What a use case made, before it is saved. `body` is the answer's JSON text, `document` the
@@ -54,6 +57,7 @@ class Made:
     status: int = CREATED
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
     """What the caller gets. A replay has the status and the bytes of the first."""

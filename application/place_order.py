@@ -9,8 +9,10 @@ from application.ports.gateway import PaymentGateway
 from application.ports.ids import Ids
 from domain.errors import DomainError
 from domain.order import Order, OrderRequest, PlacementIds
+from domain.quick import quick
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlaceOrderCommand:
     claim: Claim

@@ -5,6 +5,8 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
+from domain.quick import quick
+
 
 class EventType(StrEnum):
     ORDER_CREATED = "order.created"
@@ -16,6 +18,7 @@ class EventType(StrEnum):
     ORDER_REFUNDED = "order.refunded"
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderEvent:
     """One change of one order; `order_version` says which."""

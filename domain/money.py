@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from domain.errors import DomainError
+from domain.quick import quick
 
 MAX_AMOUNT_MINOR: Final = 2**63 - 1
 """The largest amount a signed 64-bit column can hold."""
@@ -30,6 +31,7 @@ MINOR_UNIT_EXPONENTS: Final = {
 absent: nobody can be billed in them."""
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True, order=False)
 class Money:
     """`amount_minor` of `currency`, for example 1999 of "EUR" for 19.99 euros.

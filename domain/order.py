@@ -11,6 +11,7 @@ from domain.errors import DomainError
 from domain.event import EventType, OrderEvent
 from domain.money import Money
 from domain.payment import OperationKind, OperationState, PaymentOperation
+from domain.quick import quick
 from domain.risk import risk_score
 
 MAX_ORDER_AMOUNT_MINOR: Final = 10_000_000
@@ -50,6 +51,7 @@ class CaptureMethod(StrEnum):
     MANUAL = "manual"
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failure:
     """Why an order failed: a stable code, and one sentence for a person."""
@@ -58,6 +60,7 @@ class Failure:
     message: str
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderRequest:
     """What an integrator asks for."""
@@ -71,6 +74,7 @@ class OrderRequest:
     metadata: Mapping[str, str]
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
     """A B2B invoice's payment. Immutable: each verb answers the Change that it made."""
@@ -230,6 +234,7 @@ class Order:
         )
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlacementIds:
     """The identities of what placing an order makes."""
@@ -239,6 +244,7 @@ class PlacementIds:
     event: UUID
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
     """An order as a verb left it, with the one event that tells of it and, where the gateway has

@@ -6,6 +6,7 @@ from enum import StrEnum
 from uuid import UUID
 
 from domain.money import Money
+from domain.quick import quick
 
 
 class OperationKind(StrEnum):
@@ -27,6 +28,7 @@ class OperationState(StrEnum):
     FAILED = "failed"
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PaymentOperation:
     """A request to the gateway that is frozen when it is recorded.

@@ -9,8 +9,10 @@ from uuid import UUID
 from application.fingerprint import Fingerprint
 from domain.merchant import ApiKeyChange
 from domain.order import Change
+from domain.quick import quick
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredAnswer:
     """The first answer to a key. `body` is None once it is no longer kept; the rest stays for
@@ -30,6 +32,7 @@ class StoredAnswer:
     expires_at: datetime
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Record:
     """A change and the answer that tells of it: saved together or not at all. With the change of
@@ -40,6 +43,7 @@ class Record:
     document: bytes | None = None
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Standing:
     """The answer that stands under a key. `fresh` when it is the one just recorded."""
