@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from application.json_text import json_text, rfc3339
+from application.json_text import json_object_text, json_text, rfc3339
 from domain.order import Order
 
 
@@ -27,7 +27,7 @@ def order_json(order: Order) -> str:
         description=request.description,
         payment_method=request.payment_method,
         capture_method=request.capture_method,
-        metadata_json=json_text(dict(request.metadata)) if request.metadata else "{}",
+        metadata_json=json_object_text(request.metadata),
         captured_minor=order.captured.amount_minor,
         refunded_minor=order.refunded.amount_minor,
         failure=None if failure is None else (failure.code, failure.message),

@@ -1,6 +1,7 @@
 """Money: an integer count of a currency's minor unit."""
 
 from dataclasses import dataclass
+from functools import cache
 from typing import Final
 
 from domain.errors import DomainError
@@ -80,6 +81,7 @@ class Money:
         return self.amount_minor == 0
 
     @classmethod
+    @cache
     def zero(cls, currency: str) -> "Money":
         return cls(amount_minor=0, currency=currency)
 

@@ -6,8 +6,7 @@ for every new order. Each is sent once: those that differ from order to order as
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from sqlalchemy import (
     CTE,
@@ -30,9 +29,9 @@ from sqlalchemy import (
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.types import TypeEngine
 
-from adapters.sql.rows import to_json
 from adapters.sql.statement import Statement
 from adapters.sql.tables import idempotency_keys, order_events, orders, payment_operations
+from application.json_text import json_object_text
 from application.ports.idempotency import Record
 from domain.order import Change
 
@@ -82,8 +81,7 @@ _EACH: Final = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Placement:
+class Placement(NamedTuple):
     """A recording that fits the statement."""
 
     record: Record
@@ -101,13 +99,14 @@ def placement_of(record: Record, lock_key: int) -> Placement | None:
         return None
     order, operation, event = change.order, change.operation, change.event
     request, fingerprint, failure = order.request, answer.fingerprint, order.failure
+    metadata = json_object_text(request.metadata)
     each = (
         *(lock_key, answer.merchant_id, answer.key, fingerprint.digest),
         *(fingerprint.members, answer.resource_id, answer.location, answer.body),
         *(answer.created_at, answer.expires_at, request.customer_id),
         *(request.amount.amount_minor, request.amount.currency, request.invoice_id),
         *(request.description, request.payment_method, request.capture_method),
-        *(to_json(request.metadata), order.risk_score, operation.id, operation.kind, event.id),
+        *(metadata, order.risk_score, operation.id, operation.kind, event.id),
     )
     kind = (
         *(answer.route, fingerprint.version, answer.resource_type, answer.status, answer.sealed),

@@ -1,10 +1,10 @@
 """The only place where rows become values of the domain and the reverse."""
 
 import json
-from collections.abc import Mapping
-from typing import Any, Final, Protocol
+from typing import Any, Protocol
 
 from application.fingerprint import Fingerprint
+from application.json_text import json_object_text
 from application.order_document import order_text
 from application.ports.idempotency import StoredAnswer
 from application.ports.orders import ListedOrder
@@ -13,8 +13,6 @@ from domain.merchant import ApiKey, Scope
 from domain.money import Money
 from domain.order import CaptureMethod, Failure, Order, OrderRequest, OrderStatus
 from domain.payment import OperationKind, OperationState, PaymentOperation
-
-_JSON: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 
 
 class Row(Protocol):
@@ -36,7 +34,7 @@ def order_to_row(order: Order) -> dict[str, Any]:
         "description": request.description,
         "payment_method": request.payment_method,
         "capture_method": request.capture_method.value,
-        "metadata": to_json(request.metadata),
+        "metadata": json_object_text(request.metadata),
         "status": order.status.value,
         "captured_minor": order.captured.amount_minor,
         "refunded_minor": order.refunded.amount_minor,
@@ -224,8 +222,3 @@ def row_to_api_key(row: Row) -> ApiKey:
         last_used_at=row["last_used_at"],
         replaced_by=row["replaced_by"],
     )
-
-
-def to_json(value: Mapping[str, str]) -> str:
-    """JSON text, as the columns that are read whole have it."""
-    return _JSON.encode(dict(value)) if value else "{}"

@@ -19,6 +19,7 @@ MAX_OVERLAP_SECONDS: Final = 7 * 86_400
 _PRINTABLE: Final = r"^[^\u0000-\u001f\u007f]*$"
 _TEXT: Final = r"^[^\u0000]*$"
 _CARD_LENGTHS: Final = range(12, 20)
+_CAPTURE_METHODS: Final = {method.value: method for method in CaptureMethod}
 _RFC3339: Final = re.compile(
     r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)", re.ASCII
 )
@@ -171,7 +172,7 @@ class OrderIn(_In):
             invoice_id=self.invoice_id,
             description=self.description,
             payment_method=self.payment_method,
-            capture_method=CaptureMethod(self.capture_method),
+            capture_method=_CAPTURE_METHODS[self.capture_method],
             metadata=self.metadata,
         )
 

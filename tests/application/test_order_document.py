@@ -6,8 +6,9 @@ from datetime import UTC, datetime
 
 import pytest
 from hypothesis import given
+from hypothesis import strategies as st
 
-from application.json_text import render, rfc3339
+from application.json_text import json_object_text, json_text, render, rfc3339
 from application.order_document import order_document, order_json
 from domain.order import Failure, Order
 from tests.examples import a_placement, ids, moments, orders
@@ -68,6 +69,11 @@ def test_a_failure_shows_code_and_message() -> None:
     assert order_document(order)["failure"] is None
     failed = replace(order, failure=Failure(code="card_declined", message="No."))
     assert order_document(failed)["failure"] == {"code": "card_declined", "message": "No."}
+
+
+@given(st.dictionaries(st.text(), st.text()))
+def test_an_object_of_texts_is_written_as_any_other_value(texts: dict[str, str]) -> None:
+    assert json_object_text(texts) == json_text(texts)
 
 
 @given(moments)
