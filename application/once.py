@@ -1,7 +1,6 @@
 """Run a change once per idempotency key, and replay its answer to every repeat."""
 
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
@@ -87,25 +86,20 @@ class Once:
         if recalled is not None:
             return self._replay(claim, recalled, now)
         for _ in range(_TRIES):
-            made = await self._make(claim, make, now)
-            if isinstance(made, StoredAnswer):
-                return self._replay(claim, made, now)
-            with suppress(ChangedMeanwhile):
+            try:
+                made = await make(now)
+            except (DomainError, ApplicationError):
+                # What is refused today may be the repeat of what succeeded yesterday.
+                stored = await self._answers.find(claim.merchant_id, claim.key)
+                if stored is None:
+                    raise
+                return self._replay(claim, stored, now)
+            try:
                 standing = await self._answers.record(self._to_record(claim, made, now))
-                return self._answer(claim, made, standing, now)
+            except ChangedMeanwhile:
+                continue
+            return self._answer(claim, made, standing, now)
         raise StorageUnavailable("What the request changes was changed each time it was tried.")
-
-    async def _make(
-        self, claim: Claim, make: Callable[[datetime], Awaitable[Made]], now: datetime
-    ) -> Made | StoredAnswer:
-        try:
-            return await make(now)
-        except (DomainError, ApplicationError):
-            # What is refused today may be the repeat of what succeeded yesterday.
-            stored = await self._answers.find(claim.merchant_id, claim.key)
-            if stored is None:
-                raise
-            return stored
 
     def _answer(self, claim: Claim, made: Made, standing: Standing, now: datetime) -> Answer:
         if not standing.fresh:

@@ -86,18 +86,18 @@ class SqlIdempotencyStore(IdempotencyStore):
 
     async def record(self, record: Record) -> Standing:
         write = self._way_of(record)
-        written = await self._write_persistently(write)
+        try:
+            written = await write()
+        except TransactionConflict:
+            written = await self._write_persistently(write, TRIES - 1)
+        except ConnectionLost:
+            written = await self._find_out(write)
+        if written is _Written.BUSY:
+            written = await self._write_when_free(write)
         if written is _Written.MADE:
             return Standing(answer=record.answer, fresh=True)
-        pauses = _Pauses(self._clock, self._busy_seconds)
-        while written is _Written.BUSY:
-            if not await pauses.take():
-                raise KeyInProgress
-            written = await self._write_persistently(write)
         if isinstance(written, StoredAnswer):
             return _as_standing(record, written)
-        if written is _Written.MADE:
-            return Standing(answer=record.answer, fresh=True)
         return await self._standing(record)
 
     def _way_of(self, record: Record) -> _Write:
@@ -110,10 +110,19 @@ class SqlIdempotencyStore(IdempotencyStore):
                 return partial(self._commits.write, placement)
         return partial(self._write_in_steps, rows_of(record), lock_key)
 
-    async def _write_persistently(self, write: _Write) -> _Outcome:
+    async def _write_when_free(self, write: _Write) -> _Outcome:
+        """After whoever works under the key at this moment. Raises KeyInProgress."""
+        pauses = _Pauses(self._clock, self._busy_seconds)
+        while await pauses.take():
+            written = await self._write_persistently(write)
+            if written is not _Written.BUSY:
+                return written
+        raise KeyInProgress
+
+    async def _write_persistently(self, write: _Write, tries: int = TRIES) -> _Outcome:
         """Through conflicts and broken connections to a known end."""
         try:
-            return await self._write_through_conflicts(write)
+            return await self._write_through_conflicts(write, tries)
         except ConnectionLost:
             return await self._find_out(write)
 
@@ -129,9 +138,9 @@ class SqlIdempotencyStore(IdempotencyStore):
                     return written
         raise OutcomeUnknown
 
-    async def _write_through_conflicts(self, write: _Write) -> _Outcome:
+    async def _write_through_conflicts(self, write: _Write, tries: int = TRIES) -> _Outcome:
         fault: Exception | None = None
-        for _ in range(TRIES):
+        for _ in range(tries):
             try:
                 return await write()
             except TransactionConflict as error:
