@@ -46,7 +46,7 @@ def fingerprint(route: str, body: Mapping[str, object]) -> Fingerprint:
 
     The order of members and white space do not count; any other difference does.
     """
-    lines, members = [route], []
+    lines, members = [], []
     for name in sorted(body):
         quoted, text = encode_basestring(name), _canonical(body[name])
         lines.append(f"\n{quoted}:{text}")
@@ -54,9 +54,19 @@ def fingerprint(route: str, body: Mapping[str, object]) -> Fingerprint:
         members.append(f'{quoted}:"{hashed}"')
     return Fingerprint(
         version=VERSION,
-        digest=sha256("".join(lines).encode()).digest(),
+        digest=_digest(route, lines),
         members=f"{{{','.join(members)}}}",
     )
+
+
+def digest_of(route: str, body: Mapping[str, object]) -> bytes:
+    """The digest of the fingerprint alone, at half its price: a repeat needs no more."""
+    lines = [f"\n{encode_basestring(name)}:{_canonical(body[name])}" for name in sorted(body)]
+    return _digest(route, lines)
+
+
+def _digest(route: str, lines: list[str]) -> bytes:
+    return sha256(f"{route}{''.join(lines)}".encode()).digest()
 
 
 def _canonical(value: object) -> str:

@@ -1,6 +1,6 @@
 """Run a change once per idempotency key, and replay its answer to every repeat."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
@@ -12,7 +12,7 @@ from application.errors import (
     IdempotencyKeyReused,
     SecretNoLongerAvailable,
 )
-from application.fingerprint import Fingerprint
+from application.fingerprint import digest_of, fingerprint
 from application.ports.clock import Clock
 from application.ports.faults import ChangedMeanwhile, StorageUnavailable
 from application.ports.idempotency import IdempotencyStore, Record, Standing, StoredAnswer
@@ -32,12 +32,12 @@ _TRIES: Final = 5
 @quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claim:
-    """Who asks for what under which key."""
+    """Who asks for what under which key. `body` is the request's JSON object as it was sent."""
 
     merchant_id: UUID
     key: str
     route: str
-    fingerprint: Fingerprint
+    body: Mapping[str, object]
 
 
 @quick
@@ -111,7 +111,7 @@ class Once:
             merchant_id=claim.merchant_id,
             key=claim.key,
             route=claim.route,
-            fingerprint=claim.fingerprint,
+            fingerprint=fingerprint(claim.route, claim.body),
             resource_type=made.resource_type,
             resource_id=made.resource_id,
             status=made.status,
@@ -133,8 +133,9 @@ class Once:
     def _replay(self, claim: Claim, stored: StoredAnswer, now: datetime) -> Answer:
         if stored.route != claim.route:
             raise IdempotencyKeyReused(())
-        if stored.fingerprint.digest != claim.fingerprint.digest:
-            raise IdempotencyKeyReused(stored.fingerprint.differing(claim.fingerprint))
+        if stored.fingerprint.digest != digest_of(claim.route, claim.body):
+            asked = fingerprint(claim.route, claim.body)
+            raise IdempotencyKeyReused(stored.fingerprint.differing(asked))
         if stored.body is None or now >= stored.expires_at:
             gone = SecretNoLongerAvailable if stored.sealed else IdempotencyKeyExpired
             raise gone(stored.resource_type, stored.resource_id)

@@ -8,7 +8,6 @@ from fastapi import Depends, Request, Security
 from fastapi.security import HTTPBearer, SecurityScopes
 
 from application.authenticate import Caller
-from application.fingerprint import fingerprint
 from application.once import Claim
 from domain.merchant import Scope
 from entrypoints.container import Container
@@ -107,13 +106,12 @@ def parse_idempotency_key(text: str) -> str:
 
 def claim_of(request: StrictJsonRequest, caller: Caller, key: str) -> Claim:
     """What the caller asks for under the key. The body was accepted by its schema before."""
-    route = f"{request.scope['method']} {request.scope['path']}"
     body = request.value() if request.scope[BODY] else None
     return Claim(
         merchant_id=caller.merchant_id,
         key=key,
-        route=route,
-        fingerprint=fingerprint(route, body if isinstance(body, dict) else {}),
+        route=f"{request.scope['method']} {request.scope['path']}",
+        body=body if isinstance(body, dict) else {},
     )
 
 

@@ -164,14 +164,12 @@ async def test_an_answer_that_is_no_longer_kept_is_not_remembered(inner: Recalli
 async def test_what_is_remembered_past_its_time_has_expired_all_the_same(
     inner: Recalling,
 ) -> None:
-    record, clock = a_record(MERCHANT, "a key"), FakeClock()
+    record, clock = a_record(MERCHANT, "a key", body={"sent": 1}), FakeClock()
     remembered = RememberedAnswers(inner)
     await remembered.record(record)
     once = Once(answers=remembered, vault=AesGcmVault(b"k" * 32), clock=clock)
     answer = record.answer
-    claim = Claim(
-        merchant_id=MERCHANT, key="a key", route=answer.route, fingerprint=answer.fingerprint
-    )
+    claim = Claim(merchant_id=MERCHANT, key="a key", route=answer.route, body={"sent": 1})
 
     async def never(now: datetime) -> Made:
         raise AssertionError("made again")

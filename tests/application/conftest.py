@@ -17,7 +17,6 @@ from adapters.sql.orders import SqlOrders
 from adapters.vault import AesGcmVault
 from application.authenticate import Authenticate, Caller
 from application.create_merchant import CreateMerchant
-from application.fingerprint import fingerprint
 from application.new_api_key import ApiKeyMint
 from application.once import Claim, Once
 from application.place_order import PlaceOrder
@@ -68,9 +67,7 @@ class World:
         return Caller(merchant_id=self.merchant_id, key_id=self.key_id, scopes=frozenset(scopes))
 
     def claim(self, key: str = "a key", /, *, route: str = ROUTE, **body: object) -> Claim:
-        return Claim(
-            merchant_id=self.merchant_id, key=key, route=route, fingerprint=fingerprint(route, body)
-        )
+        return Claim(merchant_id=self.merchant_id, key=key, route=route, body=body)
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from application.fingerprint import VERSION, fingerprint
+from application.fingerprint import VERSION, digest_of, fingerprint
 from tests.examples import ROUTE, texts
 
 scalars = (
@@ -61,6 +61,11 @@ def test_two_bodies_share_a_digest_only_if_they_are_the_same_value(
 ) -> None:
     same = as_text(one) == as_text(other)
     assert (fingerprint(ROUTE, one).digest == fingerprint(ROUTE, other).digest) == same
+
+
+@given(bodies)
+def test_the_digest_alone_is_that_of_the_fingerprint(body: dict[str, object]) -> None:
+    assert digest_of(ROUTE, body) == fingerprint(ROUTE, body).digest
 
 
 @given(bodies, st.data())

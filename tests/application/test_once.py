@@ -13,13 +13,14 @@ from application.errors import (
     OrderNotFound,
     SecretNoLongerAvailable,
 )
+from application.fingerprint import fingerprint
 from application.once import ANSWER_KEPT, SECRET_KEPT, Made
 from application.ports.faults import StorageUnavailable
 from application.ports.orders import OrderFilter
 from domain.errors import DomainError
 from domain.merchant import ApiKeyChange
 from tests.application.conftest import World
-from tests.examples import a_new_key, a_placement
+from tests.examples import ROUTE, a_new_key, a_placement
 from tests.fakes import NOW
 
 pytestmark = pytest.mark.anyio
@@ -90,7 +91,7 @@ async def test_what_was_made_is_kept_under_the_key(world: World) -> None:
     assert (stored.status, stored.sealed) == (201, False)
     assert (stored.body, stored.resource_id) == (make.made[0].body, make.made[0].resource_id)
     assert (stored.created_at, stored.expires_at) == (NOW, NOW + timedelta(days=30))
-    assert stored.fingerprint == world.claim(a=1).fingerprint
+    assert stored.fingerprint == fingerprint(ROUTE, {"a": 1})
 
 
 async def test_a_repeat_gets_the_bytes_of_the_first_and_changes_nothing(world: World) -> None:
