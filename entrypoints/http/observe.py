@@ -100,7 +100,7 @@ def failed(request_id: str) -> Response:
 def _add_missing(message: Message, path: str, request_id: str) -> None:
     own: Iterable[tuple[bytes, bytes]] = _SECURITY if path.startswith(_PAGES) else _ALL
     headers = [*message.get("headers", ()), (HEADER, request_id.encode())]
-    present = dict(headers)
+    present = [name for name, _ in headers]
     if not _NAMES.isdisjoint(present):
         own = [each for each in own if each[0] not in present]
     message["headers"] = [*headers, *own]

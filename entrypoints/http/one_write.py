@@ -38,7 +38,7 @@ class OneWrite:
 
     def _may_wait(self, head: Message) -> bool:
         """The head of a stream has no length: it must not wait for the stream's first piece."""
-        has_length = b"content-length" in dict(head.get("headers", ()))
+        has_length = b"content-length" in [name for name, _ in head.get("headers", ())]
         return has_length and not self._cycle.response_started
 
     def _whole(self, head: Message, message: Message) -> bytes | None:
@@ -66,13 +66,12 @@ class OneWrite:
 
 
 def _rendered(head: Message, defaults: list[tuple[bytes, bytes]], body: bytes) -> bytes | None:
-    """None when the body has another length than was said, a header is not for us to send, or one
-    comes twice."""
+    """None when the body has another length than was said, or a header is not for us to send."""
     headers = [*defaults, *head["headers"]]
-    named = dict(headers)
-    if named[b"content-length"] != b"%d" % len(body) or len(named) != len(headers):
+    names = [name for name, _ in headers]
+    if names.count(b"content-length") > 1 or not _OF_THE_CONNECTION.isdisjoint(names):
         return None
-    if not _OF_THE_CONNECTION.isdisjoint(named):
+    if (b"content-length", b"%d" % len(body)) not in headers:
         return None
     fields = b"\r\n".join(map(b": ".join, headers))
     if fields.count(b"\n") >= len(headers) or fields.count(b"\r") >= len(headers):

@@ -72,7 +72,13 @@ async def test_the_head_of_a_stream_waits_for_nothing() -> None:
 
 
 @pytest.mark.parametrize(
-    "header", [(b"x", b"y"), (b"set-cookie", b"c"), (b"connection", b"keep-alive")]
+    "header",
+    [
+        (b"x", b"y"),
+        (b"set-cookie", b"c"),
+        (b"connection", b"keep-alive"),
+        (b"content-length", b"4"),
+    ],
 )
 async def test_what_uvicorn_would_send_is_sent(header: tuple[bytes, bytes]) -> None:
     """Though it may take two writes."""
