@@ -106,11 +106,13 @@ class GroupCommit(Generic[Item, Outcome]):
             self._running.add(running)
             running.add_done_callback(self._running.discard)
 
-    def _arrive(self) -> None:
+    def _arrive(self, written: int) -> None:
         """The next batch leaves before this one's callers hear of theirs: what they do then takes
         the loop's time, and the database would wait for it."""
         self._lanes_in_use -= 1
-        self._lanes.batch_ended(self._clock.monotonic(), waiting=bool(self._waiting))
+        self._lanes.batch_ended(
+            self._clock.monotonic(), written=written, waiting=bool(self._waiting)
+        )
         self._leave()
 
     def _board(self) -> list[_Waiting[Item, Outcome]]:
@@ -138,7 +140,7 @@ class GroupCommit(Generic[Item, Outcome]):
             _log.warning("a batch was written singly: %s", type(error).__name__)
             await self._commit_singly(batch)
         finally:
-            self._arrive()
+            self._arrive(len(batch))
             tell()
 
     async def _commit_singly(self, batch: Sequence[_Waiting[Item, Outcome]]) -> None:

@@ -56,7 +56,7 @@ class SteadyLanes(Lanes):
         super().__init__(most)
         self.open = most
 
-    def batch_ended(self, now: float, *, waiting: bool) -> None:
+    def batch_ended(self, now: float, *, written: int, waiting: bool) -> None:
         pass
 
 
