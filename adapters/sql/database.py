@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 _GRACE_SECONDS: Final = 1.0
 _SQLITE_BUSY_MILLISECONDS: Final = 5_000
+_SQLITE_CACHE_KIB: Final = 256
 _SQLITE_READERS: Final = 4
 
 
@@ -212,6 +213,8 @@ def _prepare_sqlite(connection: Any, _record: object) -> None:
         "synchronous = FULL",
         "foreign_keys = ON",
         f"busy_timeout = {_SQLITE_BUSY_MILLISECONDS}",
+        # Five connections have a cache each; behind them is the system's.
+        f"cache_size = -{_SQLITE_CACHE_KIB}",
     ):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()

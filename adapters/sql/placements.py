@@ -6,7 +6,8 @@ for every new order. Each is sent once: those that differ from order to order as
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final, NamedTuple
+from functools import cache
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from sqlalchemy import (
     CTE,
@@ -26,7 +27,6 @@ from sqlalchemy import (
     select,
     true,
 )
-from sqlalchemy.dialects import postgresql
 from sqlalchemy.types import TypeEngine
 
 from adapters.sql.statement import Statement
@@ -34,6 +34,9 @@ from adapters.sql.tables import idempotency_keys, order_events, orders, payment_
 from application.json_text import json_object_text
 from application.ports.idempotency import Record
 from domain.order import Change
+
+if TYPE_CHECKING:
+    from sqlalchemy.dialects import postgresql
 
 _TABLES: Final = (idempotency_keys, orders, payment_operations, order_events)
 _LOCK_KEY: Final = "lock_key"
@@ -150,9 +153,9 @@ def insertion(batch: Sequence[Placement]) -> tuple[Statement, dict[str, Any]]:
     """
     alike = dict(zip(_ALIKE_NAMES, batch[0].kind, strict=True))
     if len(batch) == 1:
-        return _INSERT_ONE, alike | dict(zip(_EACH_NAMES, batch[0].each, strict=True))
+        return _insert_one(), alike | dict(zip(_EACH_NAMES, batch[0].each, strict=True))
     arrays = zip(*[placement.each for placement in batch], strict=True)
-    return _INSERT_MANY, alike | dict(zip(_EACH_NAMES, arrays, strict=True))
+    return _insert_many(), alike | dict(zip(_EACH_NAMES, arrays, strict=True))
 
 
 def _name(column: Column[Any]) -> str:
@@ -197,6 +200,8 @@ def _standing(given: CTE) -> FromClause:
 
 
 def _many() -> CTE:
+    from sqlalchemy.dialects import postgresql
+
     arrays = [bindparam(name, type_=postgresql.ARRAY(kind)) for name, kind in _given_columns()]
     columns = [column(name, kind) for name, kind in _given_columns()]
     sent = func.unnest(*arrays).table_valued(*columns).render_derived()
@@ -226,7 +231,10 @@ def _without_length(column: Column[Any]) -> TypeEngine[Any]:
     return Text() if isinstance(column.type, String) else column.type
 
 
-def _insert(table: Table, given: CTE, condition: ColumnElement[bool]) -> postgresql.Insert:
+def _insert(table: Table, given: CTE, condition: ColumnElement[bool]) -> "postgresql.Insert":
+    # Imported when used: on SQLite a process does without PostgreSQL's dialect.
+    from sqlalchemy.dialects import postgresql
+
     values = [_value(each, given).label(each.name) for each in table.columns]
     rows = select(*values).select_from(given).where(condition)
     return postgresql.insert(table).from_select([each.name for each in table.columns], rows)
@@ -241,5 +249,11 @@ def _value(of: Column[Any], given: CTE) -> ColumnElement[Any]:
     return given.c[_name(_SAME.get(of, of))]
 
 
-_INSERT_ONE: Final = _statement(_one())
-_INSERT_MANY: Final = _statement(_many())
+@cache
+def _insert_one() -> Statement:
+    return _statement(_one())
+
+
+@cache
+def _insert_many() -> Statement:
+    return _statement(_many())

@@ -7,7 +7,6 @@ from typing import Any, assert_never
 from uuid import UUID
 
 from sqlalchemy import Executable, Table, Update
-from sqlalchemy.dialects import postgresql, sqlite
 
 from adapters.sql.api_keys import retirement
 from adapters.sql.rows import (
@@ -73,6 +72,11 @@ def lock_key_of(merchant_id: UUID, key: str) -> int:
 def claim_insert(row: Row, *, on_postgresql: bool) -> Executable:
     """The claim alone, for where the statements run one by one in a transaction.
     Its row count says whether the claim was won."""
+    # Imported when used: a process needs one of the two dialects.
     if on_postgresql:
+        from sqlalchemy.dialects import postgresql
+
         return postgresql.insert(idempotency_keys).values(row).on_conflict_do_nothing()
+    from sqlalchemy.dialects import sqlite
+
     return sqlite.insert(idempotency_keys).values(row).on_conflict_do_nothing()
