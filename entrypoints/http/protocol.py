@@ -29,7 +29,6 @@ class BoundedHttpProtocol(HttpToolsProtocol):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._in_head = True
-        self._field_bytes = 0
         self._withheld_bytes = 0
         self._deadline = Deadline(self.loop)
         self._refusal = 400
@@ -83,20 +82,15 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         if len(self.url) > MAX_URL_BYTES:
             self._fail(414)
 
-    def on_header(self, name: bytes, value: bytes) -> None:
-        self._field_bytes += len(name) + len(value) + 4
-        if self._field_bytes > MAX_HEAD_BYTES:
-            self._fail(431)
-        if self._in_head:
-            super().on_header(name, value)
-
     def on_headers_complete(self) -> None:
         self._in_head = False
-        self._field_bytes = 0
+        self._bound_fields()
         self._withheld_bytes = 0
         self._deadline.clear()
         if not self.parser.should_upgrade():
             super().on_headers_complete()
+            # Nobody reads what comes after the body.
+            self.headers = []
 
     def on_body(self, body: bytes) -> None:
         self._withheld_bytes = 0
@@ -104,6 +98,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         self._withheld_bytes = 0
+        self._bound_fields()
         if not self.parser.should_upgrade():
             self.scope[WHOLE] = bytes(self.cycle.body)  # type: ignore[typeddict-unknown-key]
             super().on_message_complete()
@@ -124,9 +119,13 @@ class BoundedHttpProtocol(HttpToolsProtocol):
 
     def _begin_head(self) -> None:
         self._in_head = True
-        self._field_bytes = 0
         # Bytes of one read may belong to the message before: they are not held against this one.
         self._withheld_bytes = 0
+
+    def _bound_fields(self) -> None:
+        """What comes in many pieces is bounded while it comes, by what is withheld."""
+        if self.headers and sum([len(n) + len(v) + 4 for n, v in self.headers]) > MAX_HEAD_BYTES:
+            self._fail(431)
 
     def _fail(self, status: int) -> None:
         """Make the parser stop."""
