@@ -72,6 +72,8 @@ class Scale:
 
 FULL: Final = Scale(pairs=6, seconds=3.0, warmup=0.4, orders=10_000)
 QUICK: Final = Scale(pairs=2, seconds=1.0, warmup=0.2, orders=1_000)
+_REPLAYED: Final = {"replay": 1_000, "old replay": 10_000}
+"""How many answers are replayed in turn: as many as a process remembers, or far more."""
 
 
 def _against(
@@ -175,6 +177,12 @@ COMPARISONS: Final[Sequence[Comparison]] = (
         work="replay",
     ),
     _against(
+        "constant",
+        16,
+        Measured(name="replay_old_vs_uvicorn", title="… of answers found in PostgreSQL"),
+        work="old replay",
+    ),
+    _against(
         "raw",
         16,
         Measured(name="get_vs_raw", title="fetch by id, against raw", goal=at_least(0.6)),
@@ -219,9 +227,9 @@ def _prepared(work: str, lives: Sequence[Live], scale: Scale) -> list[Request]:
     """What each side is asked, with the orders that this needs placed before."""
     if work == "create":
         return [workloads.create(live.cluster.api_key) for live in lives]
-    if work == "replay":
+    if work in _REPLAYED:
         # Both get the same requests; only Harbor has to know them.
-        keys = _place_orders(lives[0], scale.orders)
+        keys = _place_orders(lives[0], _REPLAYED[work])
         return [workloads.replay(live.cluster.api_key, keys) for live in lives]
     for live in lives:
         _place_orders(live, scale.orders)
