@@ -4,28 +4,29 @@ costs more than everything else uvicorn does to send."""
 from typing import Any, Final
 
 from starlette.types import Message
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
 
 _OF_THE_CONNECTION: Final = frozenset({b"connection", b"transfer-encoding"})
 _WITHOUT_BODY: Final = frozenset({204, 304})
 
 
-class OneWrite:
-    """Stands in for the `send` of one uvicorn cycle. Holds back a head that says the body's length
-    until the body comes; whatever is not a whole answer of that length goes uvicorn's way."""
+class OneWrite(RequestResponseCycle):
+    """What uvicorn's own cycle is made into before it runs. Holds back a head that says the body's
+    length until the body comes; whatever is not a whole answer of that length goes uvicorn's way.
+    """
 
-    __slots__ = ("_cycle", "_head", "_send")
+    _head: Message | None = None
+    """That is held back."""
+    _named: dict[bytes, bytes]
+    """Its headers."""
 
-    def __init__(self, cycle: Any) -> None:
-        self._cycle = cycle
-        self._send = cycle.send
-        self._head: Message | None = None
-
-    async def __call__(self, message: Message) -> None:
+    async def send(self, message: Any) -> None:
         head, self._head = self._head, None
         if message["type"] == "http.response.start":
             # In the place of a head that was held back, if there was one: it was never sent.
-            if self._may_wait(message):
+            self._named = dict(message.get("headers", ()))
+            # The head of a stream has no length: it must not wait for the stream's first piece.
+            if b"content-length" in self._named and not self.response_started:
                 self._head = message
                 return
         elif head is not None:
@@ -33,48 +34,40 @@ class OneWrite:
             if answer is not None:
                 self._write(answer)
                 return
-            await self._send(head)
-        await self._send(message)
-
-    def _may_wait(self, head: Message) -> bool:
-        """The head of a stream has no length: it must not wait for the stream's first piece."""
-        has_length = b"content-length" in [name for name, _ in head.get("headers", ())]
-        return has_length and not self._cycle.response_started
+            await super().send(head)  # type: ignore[arg-type]
+        await super().send(message)
 
     def _whole(self, head: Message, message: Message) -> bytes | None:
         """The answer's bytes; None when it is not plain."""
-        cycle = self._cycle
+        named, body = self._named, message.get("body", b"")
         plain = (
-            cycle.keep_alive
-            and not cycle.disconnected
-            and not cycle.flow.write_paused
+            self.keep_alive
+            and not self.disconnected
+            and not self.flow.write_paused
             and not message.get("more_body", False)
-            and cycle.scope["method"] != "HEAD"
+            and self.scope["method"] != "HEAD"
             and head["status"] not in _WITHOUT_BODY
+            and named[b"content-length"] == b"%d" % len(body)
+            # None comes twice, and none is for uvicorn to send.
+            and len(named) == len(head["headers"])
+            and _OF_THE_CONNECTION.isdisjoint(named)
         )
-        return _rendered(head, cycle.default_headers, message.get("body", b"")) if plain else None
+        return _rendered(head, self.default_headers, body) if plain else None
 
     def _write(self, answer: bytes) -> None:
         """What uvicorn's own `send` does at the end of an answer."""
-        cycle = self._cycle
-        cycle.response_started = True
-        cycle.waiting_for_100_continue = False
-        cycle.transport.write(answer)
-        cycle.response_complete = True
-        cycle.message_event.set()
-        cycle.on_response()
+        self.response_started = True
+        self.waiting_for_100_continue = False
+        self.transport.write(answer)
+        self.response_complete = True
+        self.message_event.set()
+        self.on_response()
 
 
 def _rendered(head: Message, defaults: list[tuple[bytes, bytes]], body: bytes) -> bytes | None:
-    """None when the body has another length than was said, or a header is not for us to send."""
+    """None when a line break in a header would begin another one: uvicorn refuses it."""
     headers = [*defaults, *head["headers"]]
-    names = [name for name, _ in headers]
-    if names.count(b"content-length") > 1 or not _OF_THE_CONNECTION.isdisjoint(names):
-        return None
-    if (b"content-length", b"%d" % len(body)) not in headers:
-        return None
     fields = b"\r\n".join(map(b": ".join, headers))
     if fields.count(b"\n") >= len(headers) or fields.count(b"\r") >= len(headers):
-        # A line break in a header would begin another one: uvicorn refuses it.
         return None
     return b"%b%b\r\n\r\n%b" % (STATUS_LINE[head["status"]], fields, body)

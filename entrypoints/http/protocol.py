@@ -30,6 +30,8 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         super().__init__(*args, **kwargs)
         self._in_head = True
         self._withheld_bytes = 0
+        self._read_bytes = 0
+        self._head_bytes_at_most = 0
         self._deadline = Deadline(self.loop)
         self._refusal = 400
         self._refused = False
@@ -64,6 +66,8 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         """Let the parser read `data`; what it has to be given next, which is mostly nothing."""
         # What the parser has taken in and shown to nobody: an endless field, or a trailer.
         self._withheld_bytes += len(data)
+        self._read_bytes = len(data)
+        self._head_bytes_at_most += len(data)
         try:
             self.parser.feed_data(data)
         except httptools.HttpParserUpgrade as upgrade:
@@ -121,10 +125,15 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         self._in_head = True
         # Bytes of one read may belong to the message before: they are not held against this one.
         self._withheld_bytes = 0
+        self._head_bytes_at_most = self._read_bytes
 
     def _bound_fields(self) -> None:
-        """What comes in many pieces is bounded while it comes, by what is withheld."""
-        if self.headers and sum([len(n) + len(v) + 4 for n, v in self.headers]) > MAX_HEAD_BYTES:
+        """What comes in many pieces is bounded while it comes, by what is withheld. What was read
+        since the head began can have no longer fields than that: they are mostly not counted."""
+        if (
+            self._head_bytes_at_most > MAX_HEAD_BYTES
+            and sum([len(name) + len(value) + 4 for name, value in self.headers]) > MAX_HEAD_BYTES
+        ):
             self._fail(431)
 
     def _fail(self, status: int) -> None:
@@ -148,7 +157,9 @@ class BoundedHttpProtocol(HttpToolsProtocol):
 
     def _start_asgi_task(self, cycle: Any, app: Any) -> None:
         self._running = cycle
-        cycle.send = OneWrite(cycle)
+        # uvicorn makes its own kind. (A `send` put into it would hold what holds it, and nothing of
+        # a request would be freed before the garbage collector comes.)
+        cycle.__class__ = OneWrite
         super()._start_asgi_task(cycle, app)
 
     def _refuse(self, status: int) -> None:

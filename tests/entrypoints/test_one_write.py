@@ -36,7 +36,7 @@ class Wire:
             on_response=lambda: None,
         )
         if one_write:
-            cycle.send = OneWrite(cycle)
+            cycle.__class__ = OneWrite
         self.cycle = cycle
 
     async def send(self, message: Message) -> None:
