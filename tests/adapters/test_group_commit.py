@@ -7,7 +7,7 @@ import pytest
 
 from adapters.sql.faults import ConnectionLost, TransactionConflict
 from application.ports.faults import StorageUnavailable
-from tests.adapters.held_batches import Press, ask, settle
+from tests.adapters.held_batches import Parcel, Press, ask, settle
 
 pytestmark = pytest.mark.anyio
 
@@ -54,6 +54,24 @@ async def test_what_comes_during_a_commit_goes_with_the_next(press: Press) -> No
     await asyncio.gather(*callers)
     await settle()
     assert press.sent == [["a"], ["b", "c", "d"]]
+
+
+async def test_the_next_batch_has_left_when_callers_hear_of_theirs(press: Press) -> None:
+    """What they do then takes time, for which the database would have nothing to do."""
+    commits = press.commits()
+
+    async def sent_when_heard(name: str) -> list[list[str]]:
+        await commits.write(Parcel(name))
+        return list(press.sent)
+
+    first = [asyncio.create_task(sent_when_heard(name)) for name in "ab"]
+    await settle()
+    second = ask(commits, "c", "d")
+    await settle()
+    press.batches[0].succeed()
+    assert await asyncio.gather(*first) == [[["a", "b"], ["c", "d"]]] * 2
+    press.batches[1].succeed()
+    await asyncio.gather(*second)
 
 
 async def test_a_batch_takes_so_many_and_no_more(press: Press) -> None:
