@@ -65,7 +65,7 @@ def application() -> object:
     configure_logs(settings.effective_log_format)
     BoundedHttpProtocol.head_seconds = settings.head_seconds
     container = Container(settings=settings)
-    return create_app(container, run_worker=bool(os.environ.get(_WORKER_SWITCH)))
+    return create_app(container, run_worker=bool(os.environ.get(_WORKER_SWITCH))).layers
 
 
 def _server_config(settings: Settings, processes: int) -> uvicorn.Config:

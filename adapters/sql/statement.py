@@ -27,20 +27,25 @@ class Statement:
 
     def arguments(self, values: Mapping[str, Any]) -> list[Any]:
         """The values in the order of `text`. Raises KeyError for one that is not given."""
-        return [
-            values[name] if process is None else process(values[name])
-            for name, process in self._parameters
-        ]
+        arguments = [values[name] for name in self._names]
+        for place, process in self._processors:
+            arguments[place] = process(arguments[place])
+        return arguments
 
     @cached_property
     def _compiled(self) -> Any:
         return self.core.compile(dialect=_postgresql())  # type: ignore[attr-defined]
 
     @cached_property
-    def _parameters(self) -> list[tuple[str, Processor | None]]:
-        return [
-            (name, _processor(self._compiled.binds[name])) for name in self._compiled.positiontup
-        ]
+    def _names(self) -> list[str]:
+        names: list[str] = self._compiled.positiontup
+        return names
+
+    @cached_property
+    def _processors(self) -> list[tuple[int, Processor]]:
+        """With the places of their values: few have one."""
+        found = [_processor(self._compiled.binds[name]) for name in self._names]
+        return [(place, process) for place, process in enumerate(found) if process is not None]
 
 
 @cache

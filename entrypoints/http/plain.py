@@ -1,5 +1,7 @@
 """The short way in, for what the layers at the edge would let pass as it is."""
 
+from collections.abc import Awaitable
+
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from entrypoints.http.headers import NAMED
@@ -22,12 +24,12 @@ class Plain:
         self._inner = inner
         self._edge = edge
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        """What is awaited is the other application's own coroutine."""
         if scope["type"] == "http" and is_plain(scope):
             scope[BODY] = scope[WHOLE]
-            await self._inner(scope, receive, send)
-        else:
-            await self._edge(scope, receive, send)
+            return self._inner(scope, receive, send)
+        return self._edge(scope, receive, send)
 
 
 def is_plain(scope: Scope) -> bool:
@@ -42,7 +44,7 @@ def is_plain(scope: Scope) -> bool:
         and len(path) + len(query) <= MAX_URL_BYTES
         and b"host" in named
         and b"expect" not in named
-        and _is_good_target(path, query)
+        and ((b"%" not in path and not query) or _is_good_target(path, query))
     )
 
 
