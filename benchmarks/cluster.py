@@ -28,9 +28,9 @@ _STEADY: Final = (
     " FROM generate_series(1, 60)",
     "CHECKPOINT",
 )
-"""Fill a gigabyte of write-ahead log, so that the checkpoint leaves its files to be written anew,
-as they are on any server that has run for a while. A young one makes each file of 16 MB when it
-needs it, and all commits wait for that."""
+"""Fill about a gigabyte of write-ahead log, so that the checkpoint leaves its files to be written
+anew, as they are on any server that has run for a while. A young one makes each file of 16 MB when
+it needs it, and all commits wait for that."""
 _SLOWER_MS: Final = 1.2
 """By how much a commit must be slower on the slow disk; the shim adds 1.5 ms."""
 

@@ -72,6 +72,7 @@ def _server_config(settings: Settings, processes: int) -> uvicorn.Config:
     return uvicorn.Config(
         "entrypoints.serve:application",
         factory=True,
+        interface="asgi3",
         workers=processes,
         http=BoundedHttpProtocol,
         ws="none",

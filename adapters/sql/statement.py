@@ -43,7 +43,7 @@ class Statement:
 
     @cached_property
     def _processors(self) -> list[tuple[int, Processor]]:
-        """With the places of their values: few have one."""
+        """Each with the place of its value; most values need none."""
         found = [_processor(self._compiled.binds[name]) for name in self._names]
         return [(place, process) for place, process in enumerate(found) if process is not None]
 

@@ -16,9 +16,9 @@ class OneWrite(RequestResponseCycle):
     """
 
     _head: Message | None = None
-    """That is held back."""
+    """The head that is held back."""
     _named: dict[bytes, bytes]
-    """Its headers."""
+    """The headers of the latest head."""
 
     async def send(self, message: Any) -> None:
         head, self._head = self._head, None
@@ -48,7 +48,7 @@ class OneWrite(RequestResponseCycle):
             and self.scope["method"] != "HEAD"
             and head["status"] not in _WITHOUT_BODY
             and named[b"content-length"] == b"%d" % len(body)
-            # None comes twice, and none is for uvicorn to send.
+            # No header comes twice (of two, `named` has one), and none is uvicorn's to act on.
             and len(named) == len(head["headers"])
             and _OF_THE_CONNECTION.isdisjoint(named)
         )
@@ -65,7 +65,8 @@ class OneWrite(RequestResponseCycle):
 
 
 def _rendered(head: Message, defaults: list[tuple[bytes, bytes]], body: bytes) -> bytes | None:
-    """None when a line break in a header would begin another one: uvicorn refuses it."""
+    """None when a line break in a header would begin another one: uvicorn refuses it. (It looks for
+    other control characters too. None gets here: the parser has let none in.)"""
     headers = [*defaults, *head["headers"]]
     fields = b"\r\n".join(map(b": ".join, headers))
     if fields.count(b"\n") >= len(headers) or fields.count(b"\r") >= len(headers):

@@ -44,7 +44,7 @@ def is_plain(scope: Scope) -> bool:
         and len(path) + len(query) <= MAX_URL_BYTES
         and b"host" in named
         and b"expect" not in named
-        and ((b"%" not in path and not query) or _is_good_target(path, query))
+        and _is_good_target(path, query)
     )
 
 

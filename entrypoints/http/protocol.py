@@ -80,6 +80,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         super().on_message_begin()
         self._begin_head()
+        self._head_bytes_at_most = self._read_bytes
 
     def on_url(self, url: bytes) -> None:
         super().on_url(url)
@@ -125,14 +126,13 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         self._in_head = True
         # Bytes of one read may belong to the message before: they are not held against this one.
         self._withheld_bytes = 0
-        self._head_bytes_at_most = self._read_bytes
 
     def _bound_fields(self) -> None:
-        """What comes in many pieces is bounded while it comes, by what is withheld. What was read
-        since the head began can have no longer fields than that: they are mostly not counted."""
+        """What comes in many pieces is bounded while it comes, by what is withheld. Fields are no
+        longer than all that was read since the head began: they are mostly not counted."""
         if (
             self._head_bytes_at_most > MAX_HEAD_BYTES
-            and sum([len(name) + len(value) + 4 for name, value in self.headers]) > MAX_HEAD_BYTES
+            and sum([len(name) + len(value) + 3 for name, value in self.headers]) > MAX_HEAD_BYTES
         ):
             self._fail(431)
 

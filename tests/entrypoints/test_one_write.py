@@ -13,6 +13,7 @@ from entrypoints.http.one_write import OneWrite
 pytestmark = pytest.mark.anyio
 
 BODY = b"four"
+TWO = ((b"content-length", b"4"), (b"set-cookie", b"d"))
 
 
 class Wire:
@@ -20,7 +21,8 @@ class Wire:
 
     def __init__(self, method: str = "GET", *, one_write: bool = True) -> None:
         self.writes: list[bytes] = []
-        transport: Any = SimpleNamespace(write=self.writes.append, close=lambda: None)
+        self.closed = False
+        transport: Any = SimpleNamespace(write=self.writes.append, close=self._close)
         nothing: Any = SimpleNamespace(write_paused=False)
         cycle: Any = RequestResponseCycle(
             scope={"method": method},  # type: ignore[typeddict-item]
@@ -38,6 +40,9 @@ class Wire:
         if one_write:
             cycle.__class__ = OneWrite
         self.cycle = cycle
+
+    def _close(self) -> None:
+        self.closed = True
 
     async def send(self, message: Message) -> None:
         await self.cycle.send(message)
@@ -82,13 +87,43 @@ async def test_the_head_of_a_stream_waits_for_nothing() -> None:
 )
 async def test_what_uvicorn_would_send_is_sent(header: tuple[bytes, bytes]) -> None:
     """Though it may take two writes."""
-    headers = ((b"content-length", b"4"), (b"set-cookie", b"d"), header)
+    await _same_as_uvicorn([_head(*TWO, header), _body(BODY)])
+
+
+@pytest.mark.parametrize("status", [204, 304])
+async def test_the_head_alone_is_sent_as_uvicorn_would(status: int) -> None:
+    await _same_as_uvicorn([_head((b"content-length", b"0"), status=status), _body(b"")])
+
+
+async def test_the_pieces_of_a_known_length_are_sent_as_uvicorn_would() -> None:
+    await _same_as_uvicorn([_head(*TWO), _body(BODY[:1], more=True), _body(BODY[1:])])
+
+
+async def test_a_connection_that_ends_is_closed_as_uvicorn_would() -> None:
+    await _same_as_uvicorn([_head(*TWO), _body(BODY)], keep_alive=False)
+
+
+async def test_nothing_is_sent_to_who_has_left() -> None:
+    await _same_as_uvicorn([_head(*TWO), _body(BODY)], disconnected=True)
+
+
+async def test_an_answer_is_sent_once() -> None:
+    for wire in (Wire(), Wire(one_write=False)):
+        await wire.send(_head(*TWO))
+        await wire.send(_body(BODY))
+        with pytest.raises(RuntimeError, match="already completed"):
+            await wire.send(_head(*TWO))
+
+
+async def _same_as_uvicorn(messages: list[Message], **state: object) -> None:
     ours, uvicorns = Wire(), Wire(one_write=False)
     for wire in (ours, uvicorns):
-        await wire.send(_head(*headers))
-        await wire.send(_body(BODY))
-        assert wire.cycle.response_complete
+        vars(wire.cycle).update(state)
+        for message in messages:
+            await wire.send(message)
     assert b"".join(ours.writes) == b"".join(uvicorns.writes)
+    assert ours.cycle.response_complete == uvicorns.cycle.response_complete
+    assert ours.closed == uvicorns.closed
 
 
 async def test_the_answer_to_head_has_no_body() -> None:
