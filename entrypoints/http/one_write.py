@@ -7,7 +7,6 @@ from starlette.types import Message
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
 
 _OF_THE_CONNECTION: Final = frozenset({b"connection", b"transfer-encoding"})
-_WITHOUT_BODY: Final = frozenset({204, 304})
 
 
 class OneWrite(RequestResponseCycle):
@@ -46,7 +45,6 @@ class OneWrite(RequestResponseCycle):
             and not self.flow.write_paused
             and not message.get("more_body", False)
             and self.scope["method"] != "HEAD"
-            and head["status"] not in _WITHOUT_BODY
             and named[b"content-length"] == b"%d" % len(body)
             # No header comes twice (of two, `named` has one), and none is uvicorn's to act on.
             and len(named) == len(head["headers"])

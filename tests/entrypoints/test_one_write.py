@@ -91,8 +91,10 @@ async def test_what_uvicorn_would_send_is_sent(header: tuple[bytes, bytes]) -> N
 
 
 @pytest.mark.parametrize("status", [204, 304])
-async def test_the_head_alone_is_sent_as_uvicorn_would(status: int) -> None:
-    await _same_as_uvicorn([_head((b"content-length", b"0"), status=status), _body(b"")])
+@pytest.mark.parametrize("body", [b"", BODY])
+async def test_a_status_without_a_body_is_sent_as_uvicorn_would(status: int, body: bytes) -> None:
+    length = (b"content-length", b"%d" % len(body))
+    await _same_as_uvicorn([_head(length, status=status), _body(body)])
 
 
 async def test_the_pieces_of_a_known_length_are_sent_as_uvicorn_would() -> None:
