@@ -14,8 +14,8 @@ class OneWrite(RequestResponseCycle):
     length until the body comes; whatever is not a whole answer of that length goes uvicorn's way.
     """
 
-    _head: Message | None = None
-    """The head that is held back."""
+    _head: Any = None
+    """The head that is held back, if there is one."""
     _named: dict[bytes, bytes]
     """The headers of the latest head."""
 
@@ -33,7 +33,7 @@ class OneWrite(RequestResponseCycle):
             if answer is not None:
                 self._write(answer)
                 return
-            await super().send(head)  # type: ignore[arg-type]
+            await super().send(head)
         await super().send(message)
 
     def _whole(self, head: Message, message: Message) -> bytes | None:

@@ -128,11 +128,12 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         self._withheld_bytes = 0
 
     def _bound_fields(self) -> None:
-        """What comes in many pieces is bounded while it comes, by what is withheld. Fields are no
-        longer than all that was read since the head began: they are mostly not counted."""
+        """What comes in many pieces is bounded while it comes, by what is withheld. A field counts
+        with the space before its value, which may be missing. All of them are no longer than that
+        and what was read since the head began: they are mostly not counted."""
         if (
-            self._head_bytes_at_most > MAX_HEAD_BYTES
-            and sum([len(name) + len(value) + 3 for name, value in self.headers]) > MAX_HEAD_BYTES
+            self._head_bytes_at_most + len(self.headers) > MAX_HEAD_BYTES
+            and sum([len(name) + len(value) + 4 for name, value in self.headers]) > MAX_HEAD_BYTES
         ):
             self._fail(431)
 

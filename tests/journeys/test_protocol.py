@@ -108,6 +108,24 @@ async def test_a_head_over_16_kb_is_refused(
         assert (await answering).status == 431
 
 
+@pytest.mark.parametrize("behind", [False, True], ids=["alone", "behind another"])
+async def test_a_field_counts_with_the_space_that_it_lacks(
+    sqlite_server: HarborServer, *, behind: bool
+) -> None:
+    """How a head is cut on its way does not matter."""
+    fields = [b"Host:harbor", *(b"X-%02d:%b" % (number, b"x" * 395) for number in range(40))]
+    head = b"\r\n".join([b"GET /health HTTP/1.1", *fields, b"X-99:"])
+    head = head.ljust(16_380, b"x") + b"\r\n\r\n"
+    async with connected(sqlite_server) as connection:
+        if behind:
+            await connection.send(request("GET", "/health") + head)
+            assert (await connection.answer()).status == 200
+            assert await connection.is_closed()
+        else:
+            await connection.send(head)
+            assert (await connection.answer()).status == 431
+
+
 async def test_a_head_of_almost_16_kb_is_taken(sqlite_server: HarborServer) -> None:
     headers = {f"X-{n}": "x" * 1_000 for n in range(15)}
     assert (await exchange(sqlite_server, request("GET", "/health", headers))).status == 200
