@@ -16,6 +16,10 @@ class EventType(StrEnum):
     ORDER_FAILED = "order.failed"
     ORDER_CANCELED = "order.canceled"
     ORDER_REFUNDED = "order.refunded"
+    """A part of it, or all."""
+    REFUND_CREATED = "refund.created"
+    REFUND_SUCCEEDED = "refund.succeeded"
+    REFUND_FAILED = "refund.failed"
 
 
 @quick

@@ -10,7 +10,7 @@ from uuid import UUID
 from domain.errors import DomainError
 from domain.event import EventType, OrderEvent
 from domain.money import Money
-from domain.payment import OperationKind, OperationState, PaymentOperation
+from domain.payment import Failure, OperationKind, PaymentOperation
 from domain.quick import quick
 from domain.risk import risk_score
 
@@ -31,9 +31,9 @@ class OrderStatus(StrEnum):
 TRANSITIONS: Final[Mapping[OrderStatus, frozenset[OrderStatus]]] = {
     OrderStatus.PENDING: frozenset({OrderStatus.PROCESSING, OrderStatus.CANCELED}),
     OrderStatus.PROCESSING: frozenset(
-        {OrderStatus.AUTHORIZED, OrderStatus.PAID, OrderStatus.FAILED}
+        {OrderStatus.AUTHORIZED, OrderStatus.PAID, OrderStatus.FAILED, OrderStatus.CANCELED}
     ),
-    OrderStatus.AUTHORIZED: frozenset({OrderStatus.PAID, OrderStatus.CANCELED, OrderStatus.FAILED}),
+    OrderStatus.AUTHORIZED: frozenset({OrderStatus.PROCESSING, OrderStatus.FAILED}),
     OrderStatus.PAID: frozenset({OrderStatus.PARTIALLY_REFUNDED, OrderStatus.REFUNDED}),
     OrderStatus.PARTIALLY_REFUNDED: frozenset(
         {OrderStatus.PARTIALLY_REFUNDED, OrderStatus.REFUNDED}
@@ -42,22 +42,15 @@ TRANSITIONS: Final[Mapping[OrderStatus, frozenset[OrderStatus]]] = {
     OrderStatus.CANCELED: frozenset(),
     OrderStatus.REFUNDED: frozenset(),
 }
-"""From each status, where an order may go next; anything else is DomainError
-`order_transition_refused`."""
+"""From each status, where an order may go next. While the gateway is asked, for whatever, an order
+is `processing`; only refunds leave it where it is."""
+
+REFUNDABLE: Final = frozenset({OrderStatus.PAID, OrderStatus.PARTIALLY_REFUNDED})
 
 
 class CaptureMethod(StrEnum):
     AUTOMATIC = "automatic"
     MANUAL = "manual"
-
-
-@quick
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Failure:
-    """Why an order failed: a stable code, and one sentence for a person."""
-
-    code: str
-    message: str
 
 
 @quick
@@ -77,7 +70,11 @@ class OrderRequest:
 @quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
-    """A B2B invoice's payment. Immutable: each verb answers the Change that it made."""
+    """A B2B invoice's payment. Immutable: each verb answers the Change that it made.
+
+    `refunding` is reserved by refunds that were accepted and have no outcome yet; with `refunded`
+    it never exceeds `captured`. `payment_id` is what the gateway calls the payment.
+    """
 
     id: UUID
     merchant_id: UUID
@@ -86,7 +83,9 @@ class Order:
     status: OrderStatus
     captured: Money
     refunded: Money
+    refunding: Money
     failure: Failure | None
+    payment_id: str | None
     risk_score: int
     version: int
     created_at: datetime
@@ -100,6 +99,7 @@ class Order:
         merchant_id: UUID,
         idempotency_key: str,
         ids: "PlacementIds",
+        gateway: str,
         now: datetime,
     ) -> "Change":
         """A pending order, the first payment operation that it waits for, and its event.
@@ -121,7 +121,9 @@ class Order:
             status=OrderStatus.PENDING,
             captured=nothing,
             refunded=nothing,
+            refunding=nothing,
             failure=None,
+            payment_id=None,
             risk_score=risk_score(
                 amount=request.amount,
                 has_invoice=request.invoice_id is not None,
@@ -131,38 +133,102 @@ class Order:
             created_at=now,
             updated_at=now,
         )
+        automatic = request.capture_method is CaptureMethod.AUTOMATIC
         return Change(
             order=order,
             event=order._event(ids.event, EventType.ORDER_CREATED),
-            operation=order._first_operation(ids.operation, now),
+            operation=PaymentOperation(
+                id=ids.operation,
+                merchant_id=merchant_id,
+                order_id=ids.order,
+                kind=OperationKind.CHARGE if automatic else OperationKind.AUTHORIZE,
+                amount=request.amount,
+                gateway=gateway,
+                payment_method=request.payment_method,
+                due_at=now,
+                created_at=now,
+                updated_at=now,
+            ),
         )
+
+    # What an integrator asks for.
+
+    def request_capture(self, amount: Money | None, asking: "Asking") -> "Change":
+        """The gateway is to take `amount` of what it holds, None for all; the rest is released.
+
+        Raises DomainError `order_is_...`, `capture_amount_invalid`.
+        """
+        if self.status is not OrderStatus.AUTHORIZED:
+            raise self._refusal("Only an authorized order can be captured.")
+        whole = self.request.amount
+        amount = whole if amount is None else amount
+        if amount.is_zero or not amount <= whole:
+            raise DomainError(
+                "capture_amount_invalid",
+                f"A capture takes 1 up to the order's amount, {whole.amount_minor} minor units.",
+                "amount_cents",
+            )
+        return self._ask(OperationKind.CAPTURE, amount, asking)
+
+    def request_cancel(self, asking: "Asking") -> "Change":
+        """Canceled at once while nobody has asked the gateway for anything; otherwise the gateway
+        is to let go of what it holds first. Raises DomainError `order_is_...`."""
+        if self.status is OrderStatus.PENDING:
+            return self.cancel(event_id=asking.event_id, now=asking.now)
+        if self.status is not OrderStatus.AUTHORIZED:
+            raise self._refusal("Only a pending or authorized order can be canceled.")
+        return self._ask(OperationKind.VOID, self.request.amount, asking)
+
+    def request_refund(
+        self, amount: Money | None, reason: str | None, asking: "Asking"
+    ) -> "Change":
+        """`amount` is reserved for going back to the payer, None for all that is left.
+
+        Raises DomainError `order_is_...`, `refund_amount_invalid`.
+        """
+        if self.status not in REFUNDABLE:
+            raise self._refusal("Only what was paid can be refunded.")
+        left = self.captured - self.refunded - self.refunding
+        amount = left if amount is None else amount
+        if amount.is_zero or not amount <= left:
+            raise DomainError(
+                "refund_amount_invalid",
+                f"{left.amount_minor} minor units are left that can be refunded.",
+                "amount_cents",
+            )
+        change = replace(self, refunding=self.refunding + amount)._next(
+            EventType.REFUND_CREATED, asking.event_id, asking.now
+        )
+        return replace(
+            change, operation=self._operation(OperationKind.REFUND, amount, asking, reason)
+        )
+
+    # What the gateway's answers make of it.
 
     def start_processing(self, *, event_id: UUID, now: datetime) -> "Change":
         """The gateway is being asked; from here on its answer decides."""
         return self._become(OrderStatus.PROCESSING, EventType.ORDER_PROCESSING, event_id, now)
 
-    def authorize(self, *, event_id: UUID, now: datetime) -> "Change":
+    def authorize(self, payment_id: str | None, *, event_id: UUID, now: datetime) -> "Change":
         """The gateway holds the money for a later capture (manual capture only)."""
         if self.request.capture_method is not CaptureMethod.MANUAL:
-            raise self._refused(OrderStatus.AUTHORIZED)
-        return self._become(OrderStatus.AUTHORIZED, EventType.ORDER_AUTHORIZED, event_id, now)
+            raise self._refusal("Only an order with manual capture can become authorized.")
+        return replace(self, payment_id=payment_id or self.payment_id)._become(
+            OrderStatus.AUTHORIZED, EventType.ORDER_AUTHORIZED, event_id, now
+        )
 
-    def pay(self, amount: Money, *, event_id: UUID, now: datetime) -> "Change":
+    def pay(
+        self, amount: Money, payment_id: str | None, *, event_id: UUID, now: datetime
+    ) -> "Change":
         """The gateway took `amount`. It is the whole amount unless a manual capture took less."""
         whole = self.request.amount
         if amount.is_zero or not amount <= whole:
             raise DomainError(
                 "capture_amount_invalid", "A capture takes 1 up to the order's amount."
             )
-        partial_allowed = self.status is OrderStatus.AUTHORIZED
-        if amount != whole and not partial_allowed:
+        if amount != whole and self.request.capture_method is CaptureMethod.AUTOMATIC:
             raise DomainError("capture_amount_invalid", "An automatic capture takes all.")
-        if (
-            self.status is OrderStatus.PROCESSING
-            and self.request.capture_method is CaptureMethod.MANUAL
-        ):
-            raise self._refused(OrderStatus.PAID)
-        return replace(self, captured=amount)._become(
+        return replace(self, captured=amount, payment_id=payment_id or self.payment_id)._become(
             OrderStatus.PAID, EventType.ORDER_PAID, event_id, now
         )
 
@@ -173,28 +239,64 @@ class Order:
         )
 
     def cancel(self, *, event_id: UUID, now: datetime) -> "Change":
+        """Nothing was taken, and the gateway holds nothing any more."""
         return self._become(OrderStatus.CANCELED, EventType.ORDER_CANCELED, event_id, now)
 
     def refund(self, amount: Money, *, event_id: UUID, now: datetime) -> "Change":
-        """`amount` went back to the payer; all refunds together never exceed what was captured."""
-        refunded = self.refunded + amount
-        if amount.is_zero or not refunded <= self.captured:
-            raise DomainError(
-                "refund_amount_invalid", "A refund is 1 up to what is captured and not refunded."
-            )
+        """`amount`, which was reserved, went back to the payer."""
+        refunded = self.refunded + self._reserved(amount)
         status = (
             OrderStatus.REFUNDED if refunded == self.captured else OrderStatus.PARTIALLY_REFUNDED
         )
-        return replace(self, refunded=refunded)._become(
+        return replace(self, refunded=refunded, refunding=self.refunding - amount)._become(
             status, EventType.ORDER_REFUNDED, event_id, now
+        )
+
+    def close_refund(self, *, event_id: UUID, now: datetime) -> "Change":
+        """The refund that the version before tells of has succeeded."""
+        return self._next(EventType.REFUND_SUCCEEDED, event_id, now)
+
+    def release_refund(self, amount: Money, *, event_id: UUID, now: datetime) -> "Change":
+        """The gateway declined the refund: what was reserved for it is free again."""
+        freed = replace(self, refunding=self.refunding - self._reserved(amount))
+        return freed._next(EventType.REFUND_FAILED, event_id, now)
+
+    def _reserved(self, amount: Money) -> Money:
+        if amount.is_zero or not amount <= self.refunding:
+            raise DomainError("refund_amount_invalid", "A refund takes what was reserved for it.")
+        return amount
+
+    def _ask(self, kind: OperationKind, amount: Money, asking: "Asking") -> "Change":
+        change = self.start_processing(event_id=asking.event_id, now=asking.now)
+        return replace(change, operation=self._operation(kind, amount, asking))
+
+    def _operation(
+        self, kind: OperationKind, amount: Money, asking: "Asking", reason: str | None = None
+    ) -> PaymentOperation:
+        return PaymentOperation(
+            id=asking.operation_id,
+            merchant_id=self.merchant_id,
+            order_id=self.id,
+            kind=kind,
+            amount=amount,
+            gateway=asking.gateway,
+            payment_id=self.payment_id,
+            reason=reason,
+            due_at=asking.now,
+            created_at=asking.now,
+            updated_at=asking.now,
         )
 
     def _become(
         self, status: OrderStatus, event_type: EventType, event_id: UUID, now: datetime
     ) -> "Change":
         if status not in TRANSITIONS[self.status]:
-            raise self._refused(status)
-        order = replace(self, status=status, version=self.version + 1, updated_at=now)
+            raise self._refusal(f"It cannot become {status}.")
+        return replace(self, status=status)._next(event_type, event_id, now)
+
+    def _next(self, event_type: EventType, event_id: UUID, now: datetime) -> "Change":
+        """The next version, with the event that tells of it."""
+        order = replace(self, version=self.version + 1, updated_at=now)
         return Change(order=order, event=order._event(event_id, event_type))
 
     def _event(self, event_id: UUID, event_type: EventType) -> OrderEvent:
@@ -208,30 +310,9 @@ class Order:
             occurred_at=self.updated_at,
         )
 
-    def _refused(self, target: OrderStatus) -> DomainError:
-        return DomainError(
-            "order_transition_refused",
-            f"An order that is {self.status} cannot become {target}.",
-        )
-
-    def _first_operation(self, operation_id: UUID, now: datetime) -> PaymentOperation:
-        automatic = self.request.capture_method is CaptureMethod.AUTOMATIC
-        return PaymentOperation(
-            id=operation_id,
-            merchant_id=self.merchant_id,
-            order_id=self.id,
-            kind=OperationKind.CHARGE if automatic else OperationKind.AUTHORIZE,
-            amount=self.request.amount,
-            payment_method=self.request.payment_method,
-            state=OperationState.PENDING,
-            fence=0,
-            attempts=0,
-            due_at=now,
-            first_sent_at=None,
-            lease_expires_at=None,
-            created_at=now,
-            updated_at=now,
-        )
+    def _refusal(self, rule: str) -> DomainError:
+        """The code says what the order's status is, the detail what it would have to be."""
+        return DomainError(f"order_is_{self.status}", f"The order is {self.status}. {rule}")
 
 
 @quick
@@ -244,11 +325,22 @@ class PlacementIds:
     event: UUID
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asking:
+    """What it takes to ask a gateway for something more: who is asked, when, and the identities of
+    the operation and the event."""
+
+    operation_id: UUID
+    event_id: UUID
+    gateway: str
+    now: datetime
+
+
 @quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
     """An order as a verb left it, with the one event that tells of it and, where the gateway has
-    to act next, the operation. It is saved whole: a change without its event cannot exist."""
+    to act next, the new operation. It is saved whole: a change without its event cannot exist."""
 
     order: Order
     event: OrderEvent

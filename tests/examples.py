@@ -24,18 +24,18 @@ from domain.order import (
     MAX_ORDER_AMOUNT_MINOR,
     CaptureMethod,
     Change,
-    Failure,
     Order,
     OrderRequest,
     OrderStatus,
     PlacementIds,
 )
-from domain.payment import OperationKind, OperationState, PaymentOperation
+from domain.payment import Attempt, Failure, OperationKind, OperationState, PaymentOperation
 from tests.fakes import NOW
 
 ids = SystemIds()
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 ROUTE = "POST /v1/orders"
+GATEWAY = "simulated"
 
 
 def a_request(**changes: Any) -> OrderRequest:
@@ -60,6 +60,7 @@ def a_placement(
         merchant_id=merchant_id or ids.new(),
         idempotency_key=key,
         ids=PlacementIds(order=order_id or ids.new(), operation=ids.new(), event=ids.new()),
+        gateway=GATEWAY,
         now=now,
     )
 
@@ -159,12 +160,16 @@ def requests(draw: st.DrawFn) -> OrderRequest:
     )
 
 
+failures = st.builds(Failure, code=texts(max_size=64), message=texts())
+
+
 @st.composite
 def orders(draw: st.DrawFn, merchant_id: UUID) -> Order:
     """Any order that the table takes, whether or not a life could lead there."""
     request = draw(requests())
     captured = draw(monies(request.amount.currency, most=request.amount.amount_minor))
-    failure = st.builds(Failure, code=texts(max_size=64), message=texts())
+    refunded = draw(monies(request.amount.currency, most=captured.amount_minor))
+    left = captured.amount_minor - refunded.amount_minor
     return Order(
         id=ids.new(),
         merchant_id=merchant_id,
@@ -172,8 +177,10 @@ def orders(draw: st.DrawFn, merchant_id: UUID) -> Order:
         request=request,
         status=draw(st.sampled_from(OrderStatus)),
         captured=captured,
-        refunded=draw(monies(request.amount.currency, most=captured.amount_minor)),
-        failure=draw(st.none() | failure),
+        refunded=refunded,
+        refunding=draw(monies(request.amount.currency, most=left)),
+        failure=draw(st.none() | failures),
+        payment_id=draw(st.none() | texts(max_size=255)),
         risk_score=draw(st.integers(0, 100)),
         version=draw(st.integers(1, 2**31 - 1)),
         created_at=draw(moments),
@@ -189,7 +196,12 @@ def operations(draw: st.DrawFn, order: Order) -> PaymentOperation:
         order_id=order.id,
         kind=draw(st.sampled_from(OperationKind)),
         amount=draw(monies(draw(currencies), least=1)),
+        gateway=draw(texts(max_size=32)),
         payment_method=draw(st.none() | texts(max_size=255)),
+        payment_id=draw(st.none() | texts(max_size=255)),
+        reason=draw(st.none() | texts()),
+        failure=draw(st.none() | failures),
+        problem=draw(st.none() | texts(max_size=64)),
         state=draw(st.sampled_from(OperationState)),
         fence=draw(st.integers(0, 2**31 - 1)),
         attempts=draw(st.integers(0, 2**31 - 1)),
@@ -198,6 +210,19 @@ def operations(draw: st.DrawFn, order: Order) -> PaymentOperation:
         lease_expires_at=draw(st.none() | moments),
         created_at=draw(moments),
         updated_at=draw(moments),
+    )
+
+
+@st.composite
+def attempts(draw: st.DrawFn, operation: PaymentOperation) -> Attempt:
+    return Attempt(
+        operation_id=operation.id,
+        merchant_id=operation.merchant_id,
+        number=draw(st.integers(0, 2**31 - 1)),
+        started_at=draw(moments),
+        ended_at=draw(moments),
+        outcome=draw(texts(max_size=16)),
+        code=draw(st.none() | texts(max_size=64)),
     )
 
 

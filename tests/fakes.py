@@ -39,5 +39,8 @@ class FakeIds(Ids):
         self._count += 1
         return UUID(f"01900000-0000-7000-8000-{self._count:012x}")
 
+    def fraction(self) -> float:
+        return self._random.random()
+
     def secret(self, alphabet: str, length: int) -> str:
         return "".join(self._random.choices(alphabet, k=length))
