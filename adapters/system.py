@@ -13,6 +13,7 @@ from uuid_utils import uuid7
 from application.ports.clock import Clock
 from application.ports.ids import Ids
 
+_PARTS: Final = 1_000
 _standard: Final = partial(UUID, None)
 
 
@@ -32,6 +33,9 @@ class SystemIds(Ids):
 
     def new(self) -> UUID:
         return self._of_bytes(uuid7().bytes)
+
+    def fraction(self) -> float:
+        return secrets.randbelow(_PARTS) / _PARTS
 
     def secret(self, alphabet: str, length: int) -> str:
         return "".join(secrets.choice(alphabet) for _ in range(length))

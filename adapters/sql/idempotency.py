@@ -165,11 +165,12 @@ class SqlIdempotencyStore(IdempotencyStore):
             claim = await connection.execute(insert_claim)
             if claim.rowcount == 0:
                 return _Written.TAKEN
-            for table, row in rows.made:
-                await connection.execute(insert(table).values(row))
+            # What was changed meanwhile is found out first: what is made of it would clash.
             for statement in rows.changed:
                 if (await connection.execute(statement)).rowcount == 0:
                     raise ChangedMeanwhile
+            for table, row in rows.made:
+                await connection.execute(insert(table).values(row))
         return _Written.MADE
 
     async def _standing(self, record: Record) -> Standing:

@@ -33,7 +33,8 @@ from adapters.sql.statement import Statement
 from adapters.sql.tables import idempotency_keys, order_events, orders, payment_operations
 from application.json_text import json_object_text
 from application.ports.idempotency import Record
-from domain.order import Change
+from domain.order import Change, Order
+from domain.payment import PaymentOperation
 
 if TYPE_CHECKING:
     from sqlalchemy.dialects import postgresql
@@ -69,11 +70,18 @@ _ALIKE: Final = (
     *(_KEY.route, _KEY.fingerprint_version, _KEY.resource_type, _KEY.status, _KEY.sealed),
     *(_ORDER.status, _ORDER.captured_minor, _ORDER.refunded_minor, _ORDER.version),
     *(_ORDER.failure_code, _ORDER.failure_message),
-    *(_OPERATION.state, _OPERATION.fence, _OPERATION.attempts),
+    *(_OPERATION.gateway, _OPERATION.state, _OPERATION.fence, _OPERATION.attempts),
     *(_OPERATION.first_sent_at, _OPERATION.lease_expires_at),
     *(_EVENT.type, _EVENT.order_version),
 )
 """Columns that all orders of a batch have alike; one that differs in one goes into another."""
+
+_LATER: Final = (
+    *(_ORDER.refunding_minor, _ORDER.payment_id),
+    *(_OPERATION.payment_id, _OPERATION.reason, _OPERATION.problem),
+    *(_OPERATION.failure_code, _OPERATION.failure_message),
+)
+"""Columns that a new order leaves to the database's defaults: `_has_no_past` sees to it."""
 
 _EACH: Final = (
     *(_KEY.merchant_id, _KEY.key, _KEY.fingerprint, _KEY.members, _KEY.resource_id),
@@ -115,7 +123,7 @@ def placement_of(record: Record, lock_key: int) -> Placement | None:
         *(answer.route, fingerprint.version, answer.resource_type, answer.status, answer.sealed),
         *(order.status, order.captured.amount_minor, order.refunded.amount_minor, order.version),
         *((None, None) if failure is None else (failure.code, failure.message)),
-        *(operation.state, operation.fence, operation.attempts),
+        *(operation.gateway, operation.state, operation.fence, operation.attempts),
         *(operation.first_sent_at, operation.lease_expires_at),
         *(event.type, event.order_version),
     )
@@ -130,6 +138,7 @@ def _agree(record: Record, change: Change) -> bool:
     return (
         record.document is answer.body
         and operation is not None
+        and _has_no_past(order, operation)
         and (order.id, operation.order_id, event.order_id) == (order_id,) * 3
         and (order.merchant_id, operation.merchant_id, event.merchant_id) == (merchant_id,) * 3
         and order.idempotency_key == answer.key
@@ -137,6 +146,18 @@ def _agree(record: Record, change: Change) -> bool:
         and order.request.payment_method == operation.payment_method
         and (order.created_at, order.updated_at, event.occurred_at) == (moment,) * 3
         and (operation.due_at, operation.created_at, operation.updated_at) == (moment,) * 3
+    )
+
+
+def _has_no_past(order: Order, operation: PaymentOperation) -> bool:
+    return (
+        order.version == 1
+        and order.payment_id is None
+        and order.refunding.amount_minor == 0
+        and operation.payment_id is None
+        and operation.reason is None
+        and operation.problem is None
+        and operation.failure is None
     )
 
 
@@ -235,9 +256,10 @@ def _insert(table: Table, given: CTE, condition: ColumnElement[bool]) -> "postgr
     # Imported when used: on SQLite a process does without PostgreSQL's dialect.
     from sqlalchemy.dialects import postgresql
 
-    values = [_value(each, given).label(each.name) for each in table.columns]
+    columns = [each for each in table.columns if each not in _LATER]
+    values = [_value(each, given).label(each.name) for each in columns]
     rows = select(*values).select_from(given).where(condition)
-    return postgresql.insert(table).from_select([each.name for each in table.columns], rows)
+    return postgresql.insert(table).from_select([each.name for each in columns], rows)
 
 
 def _value(of: Column[Any], given: CTE) -> ColumnElement[Any]:

@@ -3,10 +3,10 @@
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, assert_never
+from typing import Any, Final, assert_never
 from uuid import UUID
 
-from sqlalchemy import Executable, Table, Update
+from sqlalchemy import Executable, Table, Update, update
 
 from adapters.sql.api_keys import retirement
 from adapters.sql.rows import (
@@ -25,9 +25,15 @@ from adapters.sql.tables import (
 )
 from application.ports.idempotency import Record
 from domain.merchant import ApiKeyChange
-from domain.order import Change
+from domain.order import Change, Order
 
 Row = dict[str, Any]
+
+CHANGING: Final = (
+    *("status", "captured_minor", "refunded_minor", "refunding_minor"),
+    *("failure_code", "failure_message", "payment_id", "version", "updated_at"),
+)
+"""The columns of an order that its verbs change."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,16 +50,31 @@ def rows_of(record: Record) -> Rows:
     claim = answer_to_row(record.answer)
     match record.change:
         case Change(order=order, event=event, operation=operation):
-            told = event_to_row(event, _document(record))
-            made = [(orders, order_to_row(order)), (order_events, told)]
+            made = [(order_events, event_to_row(event, _document(record)))]
             if operation is not None:
-                made.insert(1, (payment_operations, operation_to_row(operation)))
-            return Rows(claim=claim, made=made)
+                made.insert(0, (payment_operations, operation_to_row(operation)))
+            if order.version > 1:
+                return Rows(claim=claim, made=made, changed=(order_update(order),))
+            return Rows(claim=claim, made=[(orders, order_to_row(order)), *made])
         case ApiKeyChange(issued=issued, retired=retired):
             changed = () if retired is None else (retirement(retired),)
             return Rows(claim=claim, made=[(api_keys, api_key_to_row(issued))], changed=changed)
         case never:
             assert_never(never)
+
+
+def order_update(order: Order) -> Update:
+    """From the version before. Changes no row when somebody was faster."""
+    row = order_to_row(order)
+    return (
+        update(orders)
+        .where(
+            orders.c.id == order.id,
+            orders.c.merchant_id == order.merchant_id,
+            orders.c.version == order.version - 1,
+        )
+        .values({name: row[name] for name in CHANGING})
+    )
 
 
 def _document(record: Record) -> str:

@@ -8,11 +8,11 @@ from application.json_text import json_object_text
 from application.order_document import order_text
 from application.ports.idempotency import StoredAnswer
 from application.ports.orders import ListedOrder
-from domain.event import OrderEvent
+from domain.event import EventType, OrderEvent
 from domain.merchant import ApiKey, Scope
 from domain.money import Money
-from domain.order import CaptureMethod, Failure, Order, OrderRequest, OrderStatus
-from domain.payment import OperationKind, OperationState, PaymentOperation
+from domain.order import CaptureMethod, Order, OrderRequest, OrderStatus
+from domain.payment import Attempt, Failure, OperationKind, OperationState, PaymentOperation
 
 
 class Row(Protocol):
@@ -38,8 +38,10 @@ def order_to_row(order: Order) -> dict[str, Any]:
         "status": order.status.value,
         "captured_minor": order.captured.amount_minor,
         "refunded_minor": order.refunded.amount_minor,
+        "refunding_minor": order.refunding.amount_minor,
         "failure_code": order.failure and order.failure.code,
         "failure_message": order.failure and order.failure.message,
+        "payment_id": order.payment_id,
         "risk_score": order.risk_score,
         "version": order.version,
         "created_at": order.created_at,
@@ -49,9 +51,6 @@ def order_to_row(order: Order) -> dict[str, Any]:
 
 def row_to_order(row: Row) -> Order:
     currency = row["currency"]
-    failure = None
-    if row["failure_code"] is not None:
-        failure = Failure(code=row["failure_code"], message=row["failure_message"])
     return Order(
         id=row["id"],
         merchant_id=row["merchant_id"],
@@ -68,12 +67,19 @@ def row_to_order(row: Row) -> Order:
         status=OrderStatus(row["status"]),
         captured=Money(amount_minor=row["captured_minor"], currency=currency),
         refunded=Money(amount_minor=row["refunded_minor"], currency=currency),
-        failure=failure,
+        refunding=Money(amount_minor=row["refunding_minor"], currency=currency),
+        failure=_failure(row),
+        payment_id=row["payment_id"],
         risk_score=row["risk_score"],
         version=row["version"],
         created_at=row["created_at"],
         updated_at=row["updated_at"],
     )
+
+
+def _failure(row: Row) -> Failure | None:
+    code = row["failure_code"]
+    return None if code is None else Failure(code=code, message=row["failure_message"])
 
 
 def row_to_listed_order(row: Row) -> ListedOrder:
@@ -108,8 +114,14 @@ def operation_to_row(operation: PaymentOperation) -> dict[str, Any]:
         "kind": operation.kind.value,
         "amount_minor": operation.amount.amount_minor,
         "currency": operation.amount.currency,
+        "gateway": operation.gateway,
         "payment_method": operation.payment_method,
+        "payment_id": operation.payment_id,
+        "reason": operation.reason,
         "state": operation.state.value,
+        "failure_code": operation.failure and operation.failure.code,
+        "failure_message": operation.failure and operation.failure.message,
+        "problem": operation.problem,
         "fence": operation.fence,
         "attempts": operation.attempts,
         "due_at": operation.due_at,
@@ -127,8 +139,13 @@ def row_to_operation(row: Row) -> PaymentOperation:
         order_id=row["order_id"],
         kind=OperationKind(row["kind"]),
         amount=Money(amount_minor=row["amount_minor"], currency=row["currency"]),
+        gateway=row["gateway"],
         payment_method=row["payment_method"],
+        payment_id=row["payment_id"],
+        reason=row["reason"],
         state=OperationState(row["state"]),
+        failure=_failure(row),
+        problem=row["problem"],
         fence=row["fence"],
         attempts=row["attempts"],
         due_at=row["due_at"],
@@ -136,6 +153,30 @@ def row_to_operation(row: Row) -> PaymentOperation:
         lease_expires_at=row["lease_expires_at"],
         created_at=row["created_at"],
         updated_at=row["updated_at"],
+    )
+
+
+def attempt_to_row(attempt: Attempt) -> dict[str, Any]:
+    return {
+        "operation_id": attempt.operation_id,
+        "merchant_id": attempt.merchant_id,
+        "number": attempt.number,
+        "started_at": attempt.started_at,
+        "ended_at": attempt.ended_at,
+        "outcome": attempt.outcome,
+        "code": attempt.code,
+    }
+
+
+def row_to_attempt(row: Row) -> Attempt:
+    return Attempt(
+        operation_id=row["operation_id"],
+        merchant_id=row["merchant_id"],
+        number=row["number"],
+        started_at=row["started_at"],
+        ended_at=row["ended_at"],
+        outcome=row["outcome"],
+        code=row["code"],
     )
 
 
@@ -150,6 +191,17 @@ def event_to_row(event: OrderEvent, document: str) -> dict[str, Any]:
         "occurred_at": event.occurred_at,
         "data": document,
     }
+
+
+def row_to_event(row: Row) -> OrderEvent:
+    return OrderEvent(
+        id=row["id"],
+        merchant_id=row["merchant_id"],
+        order_id=row["order_id"],
+        order_version=row["order_version"],
+        type=EventType(row["type"]),
+        occurred_at=row["occurred_at"],
+    )
 
 
 def answer_to_row(answer: StoredAnswer) -> dict[str, Any]:

@@ -24,11 +24,12 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
     Uuid,
+    text,
 )
 
 from adapters.sql.moment import Moment
 
-SCHEMA_REVISION: Final = "0001"
+SCHEMA_REVISION: Final = "0002"
 """The migration that this code needs; a test holds it equal to the newest one."""
 
 metadata = MetaData(
@@ -113,8 +114,10 @@ orders = Table(
     Column("status", String(32), nullable=False),
     Column("captured_minor", BigInteger, nullable=False),
     Column("refunded_minor", BigInteger, nullable=False),
+    Column("refunding_minor", BigInteger, nullable=False, server_default="0"),
     Column("failure_code", String(64)),
     Column("failure_message", Text),
+    Column("payment_id", String(255)),
     Column("risk_score", SmallInteger, nullable=False),
     Column("version", Integer, nullable=False),
     Column("created_at", Moment, nullable=False),
@@ -126,6 +129,10 @@ orders = Table(
         "refunded_minor >= 0 AND refunded_minor <= captured_minor"
         " AND captured_minor <= amount_minor",
         name="never_more_than_taken",
+    ),
+    CheckConstraint(
+        "refunding_minor >= 0 AND refunded_minor + refunding_minor <= captured_minor",
+        name="never_reserved_twice",
     ),
     Index(None, "merchant_id", "created_at", "id"),
     Index(None, "merchant_id", "customer_id", "created_at", "id"),
@@ -150,8 +157,14 @@ payment_operations = Table(
     Column("kind", String(16), nullable=False),
     Column("amount_minor", BigInteger, nullable=False),
     Column("currency", String(3), nullable=False),
+    Column("gateway", String(32), nullable=False, server_default="simulated"),
     Column("payment_method", String(255)),
+    Column("payment_id", String(255)),
+    Column("reason", Text),
     Column("state", String(16), nullable=False),
+    Column("failure_code", String(64)),
+    Column("failure_message", Text),
+    Column("problem", String(64)),
     Column("fence", Integer, nullable=False),
     Column("attempts", Integer, nullable=False),
     Column("due_at", Moment, nullable=False),
@@ -164,13 +177,31 @@ payment_operations = Table(
     CheckConstraint("amount_minor > 0", name="amount_positive"),
     Index(None, "order_id", "merchant_id"),
 )
-_UNSETTLED: Final = payment_operations.c.state.in_(("pending", "unknown"))
+OPEN: Final = text("state IN ('pending', 'unknown', 'held')")
+"""What a worker has to come back to. Its values stand in the text, for PostgreSQL takes the index
+only for a condition that it can see to be the index's own."""
 Index(
-    "ix_payment_operations_due",
+    "ix_payment_operations_open",
     payment_operations.c.due_at,
     payment_operations.c.merchant_id,
-    postgresql_where=_UNSETTLED,
-    sqlite_where=_UNSETTLED,
+    postgresql_where=OPEN,
+    sqlite_where=OPEN,
+)
+
+payment_attempts = Table(
+    "payment_attempts",
+    metadata,
+    Column("operation_id", Uuid, nullable=False),
+    Column("merchant_id", Uuid, nullable=False),
+    Column("number", Integer, nullable=False),
+    Column("started_at", Moment, nullable=False),
+    Column("ended_at", Moment, nullable=False),
+    Column("outcome", String(16), nullable=False),
+    Column("code", String(64)),
+    PrimaryKeyConstraint("operation_id", "number", "merchant_id"),
+    ForeignKeyConstraint(
+        ["operation_id", "merchant_id"], ["payment_operations.id", "payment_operations.merchant_id"]
+    ),
 )
 
 order_events = Table(

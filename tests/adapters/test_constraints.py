@@ -46,6 +46,8 @@ async def insertion_fails(database: Database, table: Table, row: dict[str, Any])
         {"amount_minor": -1},
         {"captured_minor": 2000},
         {"captured_minor": 5, "refunded_minor": 6},
+        {"captured_minor": 5, "refunded_minor": 3, "refunding_minor": 3},
+        {"captured_minor": 5, "refunding_minor": -1},
         {"captured_minor": -1, "refunded_minor": -1},
     ],
     ids=str,

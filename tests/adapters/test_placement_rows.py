@@ -17,6 +17,7 @@ from application.ports.idempotency import Record
 from domain.event import EventType, OrderEvent
 from domain.money import Money
 from domain.order import MAX_ORDER_AMOUNT_MINOR, CaptureMethod, Change, OrderRequest
+from domain.payment import Failure
 from tests import examples
 from tests.adapters.watched_store import WatchedStore
 from tests.databases import RECORDED
@@ -121,15 +122,26 @@ async def test_what_a_repeat_finds_is_what_was_recorded(
 
 @st.composite
 def strange_records(draw: st.DrawFn) -> Record:
-    """An order, its operation and its event in any state, all of one moment and one key."""
+    """An order, its operation and its event in any state but with no past at the gateway, all of
+    one moment and one key."""
     now, key = draw(moments), str(ids.new())
     order = replace(
-        draw(examples.orders(MERCHANT)), idempotency_key=key, created_at=now, updated_at=now
+        draw(examples.orders(MERCHANT)),
+        version=1,
+        refunding=Money.zero("EUR"),
+        payment_id=None,
+        idempotency_key=key,
+        created_at=now,
+        updated_at=now,
     )
     operation = replace(
         draw(examples.operations(order)),
         amount=order.request.amount,
         payment_method=order.request.payment_method,
+        payment_id=None,
+        reason=None,
+        failure=None,
+        problem=None,
         due_at=now,
         created_at=now,
         updated_at=now,
@@ -202,6 +214,8 @@ def _misfits() -> dict[str, Record]:
         "key": replace(order, idempotency_key="another"),
         "created": replace(order, created_at=NOW + A_LITTLE),
         "updated": replace(order, updated_at=NOW + A_LITTLE),
+        "payment": replace(order, payment_id="pi_1"),
+        "reserved": replace(order, captured=less, refunded=Money.zero("BHD"), refunding=less),
     }
     operations = {
         "amount": replace(operation, amount=less),
@@ -209,6 +223,10 @@ def _misfits() -> dict[str, Record]:
         "due": replace(operation, due_at=NOW + A_LITTLE),
         "created": replace(operation, created_at=NOW + A_LITTLE),
         "updated": replace(operation, updated_at=NOW + A_LITTLE),
+        "payment": replace(operation, payment_id="pi_1"),
+        "reason": replace(operation, reason="returned"),
+        "problem": replace(operation, problem="timeout"),
+        "failure": replace(operation, failure=Failure(code="c", message="m")),
     }
     return {
         **{

@@ -15,11 +15,14 @@ from adapters.sql.database import Database
 from adapters.sql.rows import (
     answer_to_row,
     api_key_to_row,
+    attempt_to_row,
     event_to_row,
     operation_to_row,
     order_to_row,
     row_to_answer,
     row_to_api_key,
+    row_to_attempt,
+    row_to_event,
     row_to_operation,
     row_to_order,
 )
@@ -29,6 +32,7 @@ from adapters.sql.tables import (
     merchants,
     order_events,
     orders,
+    payment_attempts,
     payment_operations,
 )
 from application.json_text import render
@@ -85,6 +89,23 @@ async def test_an_operation_comes_back_as_it_was(
 
 
 @through_databases
+@given(st.data())
+async def test_an_attempt_comes_back_as_it_was(database: Database, data: st.DataObject) -> None:
+    change = examples.a_placement(MERCHANT, str(ids.new()), order_id=ids.new())
+    operation = change.operation
+    assert operation is not None
+    attempt = data.draw(examples.attempts(operation))
+    row = await there_and_back(
+        database,
+        payment_attempts,
+        attempt_to_row(attempt),
+        (orders, order_to_row(change.order)),
+        (payment_operations, operation_to_row(operation)),
+    )
+    assert row_to_attempt(row) == attempt
+
+
+@through_databases
 @given(examples.answers(MERCHANT))
 async def test_an_answer_comes_back_as_it_was(database: Database, answer: StoredAnswer) -> None:
     row = await there_and_back(database, idempotency_keys, answer_to_row(answer))
@@ -122,14 +143,4 @@ async def test_an_event_keeps_the_public_document_of_the_order_as_it_left_it(
     )
     assert row["data"] == render(order_document(order)).decode()
     assert "risk_score" not in json.loads(row["data"])
-    assert (
-        OrderEvent(
-            id=row["id"],
-            merchant_id=row["merchant_id"],
-            order_id=row["order_id"],
-            order_version=row["order_version"],
-            type=EventType(row["type"]),
-            occurred_at=row["occurred_at"],
-        )
-        == event
-    )
+    assert row_to_event(row) == event

@@ -1,5 +1,6 @@
 """What `application/ports/ids.py` promises."""
 
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from uuid import UUID
 
@@ -50,6 +51,15 @@ def test_a_secret_has_the_length_and_the_alphabet_that_were_asked_for(ids: Ids) 
 def test_two_secrets_are_never_the_same(ids: Ids) -> None:
     secrets = [ids.secret(ALPHABET, 32) for _ in range(1000)]
     assert len(set(secrets)) == 1000
+
+
+def test_a_fraction_lies_from_0_up_to_1(ids: Ids) -> None:
+    fractions = [ids.fraction() for _ in range(10_000)]
+    assert all(0 <= fraction < 1 for fraction in fractions)
+    # A tenth of them is expected in each tenth, with a deviation of 30; ten of those are never
+    # exceeded by chance.
+    tenths = Counter(int(fraction * 10) for fraction in fractions)
+    assert all(abs(tenths[tenth] - 1000) < 300 for tenth in range(10))
 
 
 def test_every_character_of_the_alphabet_comes_up_about_as_often() -> None:
