@@ -32,6 +32,27 @@ class OrderNotFound(ApplicationError):
         super().__init__("There is no order with this id.")
 
 
+class OrderChanged(ApplicationError):
+    """The order is at another version than the caller's If-Match names."""
+
+    code = "version_mismatch"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The order has changed since the version in If-Match. Fetch it, decide again, and send"
+            " its new ETag."
+        )
+
+
+class RefundNotFound(ApplicationError):
+    """No such refund, or another merchant's: the two cannot be told apart."""
+
+    code = "refund_not_found"
+
+    def __init__(self) -> None:
+        super().__init__("There is no refund with this id.")
+
+
 class ApiKeyNotFound(ApplicationError):
     code = "api_key_not_found"
 

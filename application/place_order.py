@@ -51,6 +51,7 @@ class PlaceOrder:
             ids=PlacementIds(
                 order=self._ids.new(), operation=self._ids.new(), event=self._ids.new()
             ),
+            gateway=self._gateway.name,
             now=now,
         )
         document = order_json(change.order).encode()

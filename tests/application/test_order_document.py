@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from application.json_text import json_object_text, json_text, render, rfc3339
 from application.order_document import order_document, order_json
-from domain.order import Failure, Order
+from domain.order import Order
+from domain.payment import Failure
 from tests.examples import a_placement, ids, moments, orders
 
 MERCHANT = ids.new()

@@ -7,21 +7,21 @@ from typing import Any
 
 import pytest
 
-from adapters.simulated.gateway import PAYMENT_METHODS
+from adapters.simulated.payment_methods import PAYMENT_METHODS
 from application.json_text import render
 from application.order_document import order_document
 from application.place_order import PlaceOrder, PlaceOrderCommand
-from application.ports.gateway import PaymentGateway
 from application.ports.orders import OrderFilter
 from domain.errors import DomainError
 from domain.money import Money
 from tests.application.conftest import World
+from tests.application.scripted_gateway import ScriptedGateway
 from tests.examples import a_request
 
 pytestmark = pytest.mark.anyio
 
 
-class StrictGateway(PaymentGateway):
+class StrictGateway(ScriptedGateway):
     """Another gateway than the one that took the first request."""
 
     def accepts(self, payment_method: str | None) -> bool:
@@ -84,5 +84,5 @@ async def test_a_repeat_is_answered_even_if_the_gateway_would_refuse_it_today(
     world: World,
 ) -> None:
     first = await world.place_order(a_command(world))
-    place_order = PlaceOrder(once=world.once, gateway=StrictGateway(), ids=world.ids)
+    place_order = PlaceOrder(once=world.once, gateway=StrictGateway(world.clock), ids=world.ids)
     assert await place_order(a_command(world)) == replace(first, replayed=True)
