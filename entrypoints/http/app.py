@@ -13,7 +13,7 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from entrypoints.container import Container, shut_down
-from entrypoints.http import api_keys, health, idempotency_keys, orders
+from entrypoints.http import api_keys, health, idempotency_keys, orders, payments
 from entrypoints.http.cursor import Cursors
 from entrypoints.http.direct import Direct
 from entrypoints.http.documented import describe, operation_id
@@ -72,7 +72,7 @@ def create_app(container: Container, *, run_worker: bool = False, direct: bool =
     app.state.cursors = Cursors(settings.secret)
     app.state.run_worker = run_worker
     add_error_handlers(app)
-    for module in (orders, idempotency_keys, api_keys, health):
+    for module in (orders, payments, idempotency_keys, api_keys, health):
         app.include_router(module.router)
     describe(app)
     inner = _for_origins(settings, Direct(app.ordinary, app) if direct else app.ordinary)
@@ -89,7 +89,7 @@ def _for_origins(settings: Settings, inner: ASGIApp) -> ASGIApp:
             allow_methods=["GET", "POST", "PATCH", "DELETE"],
             allow_headers=[
                 *("Authorization", "Content-Type", "Idempotency-Key"),
-                *("If-None-Match", "X-Request-Id"),
+                *("If-Match", "If-None-Match", "X-Request-Id"),
             ],
             expose_headers=[
                 *("ETag", "Idempotent-Replayed", "Link", "Location"),

@@ -65,6 +65,18 @@ IDEMPOTENCY_KEY: Final = {
     ]
 }
 
+IF_MATCH: Final = {
+    "name": "If-Match",
+    "in": "header",
+    "required": False,
+    "description": (
+        "The ETag of the order as you saw it: if it has changed since, the answer is 412 and"
+        " nothing is done."
+    ),
+    "schema": {"type": "string"},
+    "example": '"3"',
+}
+
 
 def problems(*codes: str) -> dict[int | str, dict[str, Any]]:
     """The `responses` of an operation that can answer these codes, and the edge's."""
@@ -76,14 +88,28 @@ def problems(*codes: str) -> dict[int | str, dict[str, Any]]:
 
 def created(model: type[BaseModel]) -> dict[int | str, dict[str, Any]]:
     """201 for the first answer and 200 for its repeats, with one schema."""
+    return _first_and_repeats(201, model, "Done, and durable.", "A repeat: the first answer again.")
+
+
+def accepted(model: type[BaseModel]) -> dict[int | str, dict[str, Any]]:
+    """202 for the first answer and 200 for its repeats, with one schema."""
+    first = "Accepted, and durable: the gateway is asked next."
+    return _first_and_repeats(202, model, first, "A repeat: the first answer again.")
+
+
+def done_or_accepted(model: type[BaseModel]) -> dict[int | str, dict[str, Any]]:
+    """200 for what was done at once and for repeats, 202 for what the gateway has to do first."""
+    first = "Accepted, and durable: the gateway is asked next."
+    return _first_and_repeats(202, model, first, "Done; or a repeat: the first answer again.")
+
+
+def _first_and_repeats(
+    status: int, model: type[BaseModel], first: str, repeat: str
+) -> dict[int | str, dict[str, Any]]:
     headers = {"Location": _LOCATION, "Idempotent-Replayed": _REPLAYED}
     return {
-        200: {
-            "model": model,
-            "description": "A repeat: the first answer again.",
-            "headers": headers,
-        },
-        201: {"model": model, "description": "Done, and durable.", "headers": headers},
+        200: {"model": model, "description": repeat, "headers": headers},
+        status: {"model": model, "description": first, "headers": headers},
     }
 
 

@@ -21,7 +21,10 @@ from entrypoints.http.observe import failed
 from entrypoints.http.problems import KINDS, InputError, Refused, problem
 from entrypoints.http.request_id import request_id_of
 
-_MODELS: Final = (schemas.OrderIn, schemas.OrderQuery, schemas.ApiKeyIn, schemas.RotationIn)
+_MODELS: Final = (
+    *(schemas.OrderIn, schemas.OrderQuery, schemas.CaptureIn, schemas.RefundIn),
+    *(schemas.ApiKeyIn, schemas.RotationIn),
+)
 _MEMBERS: Final = {model: tuple(model.model_fields) for model in _MODELS}
 _KNOWN_NAMES: Final = frozenset(name for names in _MEMBERS.values() for name in names)
 """Only these may stand in a pointer: any other name came from the caller."""

@@ -8,6 +8,7 @@ from typing import Any, Final
 from starlette.responses import Response
 
 from application.json_text import render
+from domain.order import OrderStatus
 
 MEDIA_TYPE: Final = "application/problem+json"
 
@@ -31,6 +32,7 @@ KINDS: Final[Mapping[str, Kind]] = {
     "scope_missing": Kind(403, "The API key lacks a scope"),
     "not_found": Kind(404, "There is nothing at this address"),
     "order_not_found": Kind(404, "There is no such order"),
+    "refund_not_found": Kind(404, "There is no such refund"),
     "api_key_not_found": Kind(404, "There is no such API key"),
     "method_not_allowed": Kind(405, "The address does not take this method"),
     "request_timeout": Kind(408, "The request took too long to arrive"),
@@ -38,7 +40,8 @@ KINDS: Final[Mapping[str, Kind]] = {
     "idempotency_key_expired": Kind(409, "The answer is no longer kept"),
     "secret_no_longer_available": Kind(409, "The secret is no longer kept"),
     "api_key_inactive": Kind(409, "The API key is not active"),
-    "order_transition_refused": Kind(409, "The order's status does not allow this"),
+    **{f"order_is_{status}": Kind(409, f"The order is {status}") for status in OrderStatus},
+    "version_mismatch": Kind(412, "The order has changed"),
     "body_too_large": Kind(413, "The body is too large"),
     "uri_too_long": Kind(414, "The address is too long"),
     "unsupported_media_type": Kind(415, "The body is not JSON"),

@@ -213,6 +213,104 @@ class OrderList(_Out):
     next_cursor: str | None = Field(description="Pass it as `cursor` to go on.")
 
 
+class CaptureIn(_In):
+    """How much of an authorized order to take."""
+
+    amount_cents: int | None = Field(
+        None,
+        ge=1,
+        le=MAX_ORDER_AMOUNT_MINOR,
+        description="Minor units of the order's currency; null means all.",
+        examples=[1999],
+    )
+
+
+class CancelIn(_In):
+    """Nothing needs to be said."""
+
+
+class RefundIn(_In):
+    """How much of a paid order to give back."""
+
+    amount_cents: int | None = Field(
+        None,
+        ge=1,
+        le=MAX_ORDER_AMOUNT_MINOR,
+        description="Minor units of the order's currency; null means all that is left.",
+        examples=[500],
+    )
+    reason: (
+        Annotated[
+            str,
+            Field(
+                max_length=500,
+                pattern=_TEXT,
+                description="For people.",
+                examples=["Returned goods"],
+            ),
+        ]
+        | None
+    ) = None
+
+
+class RefundOut(_Out):
+    """A refund."""
+
+    id: UUID = Field(description="UUIDv7.")
+    order_id: UUID
+    amount_cents: int = Field(description="Minor units of the order's currency.")
+    status: Literal["pending", "succeeded", "failed"]
+    reason: str | None
+    created_at: datetime
+
+
+class RefundList(_Out):
+    """A page of refunds, newest first."""
+
+    data: list[RefundOut]
+    has_more: bool
+    next_cursor: str | None = Field(description="Pass it as `cursor` to go on.")
+
+
+class AttemptOut(_Out):
+    """One time that the payment gateway was asked."""
+
+    number: int = Field(description="Counts up; where one is missing, its worker died on the way.")
+    outcome: Literal["approved", "declined", "unknown"] = Field(
+        description="`unknown` is no end: it is asked again, and can never be done twice."
+    )
+    code: str | None = Field(description="Why it was declined, or is not known.")
+    started_at: datetime
+    ended_at: datetime
+
+
+class OperationOut(_Out):
+    """One thing that the payment gateway was asked to do."""
+
+    id: UUID = Field(description="UUIDv7. A refund's operation has the refund's id.")
+    order_id: UUID
+    kind: Literal["charge", "authorize", "capture", "void", "refund"]
+    amount_cents: int = Field(description="Minor units of the currency.")
+    currency: str = Field(description="ISO 4217 code.")
+    status: Literal["pending", "unknown", "succeeded", "failed", "withdrawn"] = Field(
+        description="`unknown` means that the gateway was asked and has not said it yet;"
+        " `withdrawn` that the order was canceled before it was asked."
+    )
+    failure: FailureOut | None
+    attempt_count: int = Field(description="How often the gateway was asked.")
+    attempts: list[AttemptOut] = Field(description="The latest 20, the oldest first.")
+    created_at: datetime
+    updated_at: datetime
+
+
+class OperationList(_Out):
+    """A page of payment operations, newest first."""
+
+    data: list[OperationOut]
+    has_more: bool
+    next_cursor: str | None = Field(description="Pass it as `cursor` to go on.")
+
+
 class PageQuery(_In):
     """Which page of a list."""
 

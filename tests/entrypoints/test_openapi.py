@@ -15,6 +15,12 @@ OPERATIONS = {
     "get_order": "get /v1/orders/{order_id}",
     "list_orders": "get /v1/orders",
     "list_customer_orders": "get /v1/customers/{customer_id}/orders",
+    "capture_order": "post /v1/orders/{order_id}/capture",
+    "cancel_order": "post /v1/orders/{order_id}/cancel",
+    "refund_order": "post /v1/orders/{order_id}/refunds",
+    "list_refunds": "get /v1/orders/{order_id}/refunds",
+    "get_refund": "get /v1/refunds/{refund_id}",
+    "list_operations": "get /v1/orders/{order_id}/operations",
     "get_idempotency_key": "get /v1/idempotency-keys/{key}",
     "issue_api_key": "post /v1/api-keys",
     "list_api_keys": "get /v1/api-keys",
@@ -29,12 +35,23 @@ SCOPES = {
     "get_order": "orders:read",
     "list_orders": "orders:read",
     "list_customer_orders": "orders:read",
+    "capture_order": "orders:write",
+    "cancel_order": "orders:write",
+    "refund_order": "orders:write",
+    "list_refunds": "orders:read",
+    "get_refund": "orders:read",
+    "list_operations": "orders:read",
     "get_idempotency_key": "orders:read",
     "issue_api_key": "keys:manage",
     "list_api_keys": "keys:manage",
     "revoke_api_key": "keys:manage",
     "rotate_api_key": "keys:manage",
 }
+FIRST = {
+    **dict.fromkeys(("place_order", "issue_api_key", "rotate_api_key", "refund_order"), "201"),
+    **dict.fromkeys(("capture_order", "cancel_order"), "202"),
+}
+"""The status of what a POST does for the first time."""
 TYPES = {"object", "array", "string", "integer", "number", "boolean", "null"}
 EVERYWHERE = {"400", "401", "403", "408", "413", "414", "431", "500", "503"}
 
@@ -225,9 +242,12 @@ def test_what_makes_something_wants_an_idempotency_key(
     for name, operation in operations.items():
         keyed = [each for each in operation.get("parameters", ()) if each["in"] == "header"]
         if OPERATIONS[name].startswith("post"):
-            (header,) = keyed
+            header, *others = keyed
             assert (header["name"], header["required"]) == ("Idempotency-Key", True)
-            first, again = operation["responses"]["201"], operation["responses"]["200"]
+            # Only what changes an order takes the version that the caller has seen.
+            conditional = [("If-Match", False)] if "412" in operation["responses"] else []
+            assert [(each["name"], each["required"]) for each in others] == conditional
+            first, again = operation["responses"][FIRST[name]], operation["responses"]["200"]
             assert first["content"] == again["content"]
             assert {"Location", "Idempotent-Replayed"} <= set(first["headers"])
         else:
