@@ -3,9 +3,8 @@
 import asyncio
 import json
 import sys
-from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
-from typing import Annotated, Any, TypeVar
+from typing import Annotated
 from uuid import UUID
 
 import typer
@@ -16,21 +15,25 @@ from application.errors import ApplicationError
 from application.new_api_key import ApiKeyRequest
 from application.pages import Page, Position
 from application.ports.faults import StorageUnavailable
+from application.ports.gateway import GatewayUnavailable
 from application.ports.readiness import Finding
 from domain.errors import DomainError
 from domain.merchant import ALL_SCOPES, ApiKey, Scope
-from entrypoints.container import Container, shut_down
-from entrypoints.logs import configure_logs
+from entrypoints.cli_output import (
+    FAILED,
+    USER_ERROR,
+    AsJson,
+    run,
+    settings_of_this_process,
+    show,
+)
+from entrypoints.cli_payments import gateway_command, order_app, reconcile_command
+from entrypoints.container import Container
 from entrypoints.serve import ServeError, ServeOptions, serve
-from entrypoints.settings import Settings, SettingsError, load_settings
+from entrypoints.settings import Settings, SettingsError
 from entrypoints.worker import run_worker_process
 
-USER_ERROR = 2
-FAILED = 1
 _LIST_PAGE = 100
-
-Result = TypeVar("Result")
-AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 
 app = typer.Typer(
     name="harbor",
@@ -44,6 +47,9 @@ merchant_app = typer.Typer(no_args_is_help=True, help="Merchants.")
 key_app = typer.Typer(no_args_is_help=True, help="API keys of a merchant.")
 app.add_typer(merchant_app, name="merchant")
 app.add_typer(key_app, name="key")
+app.add_typer(order_app, name="order")
+app.command("gateway")(gateway_command)
+app.command("reconcile")(reconcile_command)
 
 
 def main() -> None:
@@ -54,6 +60,8 @@ def main() -> None:
         _exit_with(str(error), USER_ERROR)
     except StorageUnavailable as error:
         _exit_with(f"{error} Check HARBOR_DATABASE_URL and the server.", FAILED)
+    except GatewayUnavailable as error:
+        _exit_with(f"{error} Check the gateway with `harbor doctor`.", FAILED)
     except typer.Abort:
         _exit_with("stopped", FAILED)
     except typer.TyperException as error:
@@ -78,7 +86,7 @@ def serve_command(
     ] = None,
 ) -> None:
     """Serve the API."""
-    settings = _settings()
+    settings = settings_of_this_process()
     run_worker = settings.is_embedded if worker is None else worker
     serve(settings, ServeOptions(host=host, port=port, processes=workers, run_worker=run_worker))
 
@@ -86,20 +94,20 @@ def serve_command(
 @app.command("worker")
 def worker_command() -> None:
     """Run the worker alone, until it is told to stop."""
-    asyncio.run(run_worker_process(Container(settings=_settings())))
+    asyncio.run(run_worker_process(Container(settings=settings_of_this_process())))
 
 
 @app.command("migrate")
 def migrate_command(as_json: AsJson = False) -> None:
     """Bring the database forward to the schema that this version needs."""
 
-    async def run(container: Container) -> bool:
+    async def migrate(container: Container) -> bool:
         migrated: bool = await container.migrate()
         return migrated
 
-    migrated = _run(run, migrated=False)
+    migrated = run(migrate, migrated=False)
     text = "The database was migrated." if migrated else "The database is up to date."
-    _show({"migrated": migrated}, text, as_json)
+    show({"migrated": migrated}, text, as_json)
 
 
 @app.command("openapi")
@@ -117,14 +125,14 @@ def openapi_command() -> None:
 
 @app.command("doctor")
 def doctor_command(as_json: AsJson = False) -> None:
-    """Check settings, database, migrations, gateway, durability, clock and Redis. FAIL keeps the
-    service from working and exits 1; WARN does not."""
-    settings = _settings()
+    """Check settings, database, migrations, gateway, durability, clock, Redis and the operations
+    that wait for the gateway. FAIL keeps the service from working and exits 1; WARN does not."""
+    settings = settings_of_this_process()
 
-    async def run(container: Container) -> tuple[Finding, ...]:
+    async def examine(container: Container) -> tuple[Finding, ...]:
         return await container.examine()()
 
-    findings = _run(run, settings)
+    findings = run(examine, settings)
     ready = not any(finding.required and finding.problem for finding in findings)
     document = {
         "ready": ready,
@@ -135,21 +143,21 @@ def doctor_command(as_json: AsJson = False) -> None:
             for each in findings
         ],
     }
-    _show(document, "\n".join(_finding_line(each) for each in findings), as_json)
+    show(document, "\n".join(_finding_line(each) for each in findings), as_json)
     raise typer.Exit(0 if ready else FAILED)
 
 
 @merchant_app.command("create")
 def merchant_create(name: str, as_json: AsJson = False) -> None:
     """Create a merchant with a first API key that has every scope."""
-    created = _run(lambda container: container.create_merchant()(name))
+    created = run(lambda container: container.create_merchant()(name))
     document = {
         "merchant_id": str(created.merchant.id),
         "name": created.merchant.name,
         "api_key": created.first_key.text,
     }
     text = f"merchant  {created.merchant.id}\nAPI key   {created.first_key.text}  (shown this once)"
-    _show(document, text, as_json)
+    show(document, text, as_json)
 
 
 @key_app.command("create")
@@ -168,16 +176,16 @@ def key_create(
     request = ApiKeyRequest(
         name=name, scopes=frozenset(scope or ALL_SCOPES), expires_at=_moment(expires_at)
     )
-    new = _run(lambda container: container.grant_api_key()(merchant_id, request))
+    new = run(lambda container: container.grant_api_key()(merchant_id, request))
     text = f"API key   {new.text}  (shown this once)\nid        {new.key.id}"
-    _show(new_api_key_document(new.key, new.text), text, as_json)
+    show(new_api_key_document(new.key, new.text), text, as_json)
 
 
 @key_app.command("list")
 def key_list(merchant_id: UUID, as_json: AsJson = False) -> None:
     """List a merchant's API keys, newest first."""
 
-    async def run(container: Container) -> list[ApiKey]:
+    async def list_all(container: Container) -> list[ApiKey]:
         keys: list[ApiKey] = []
         after: Position | None = None
         while True:
@@ -189,43 +197,16 @@ def key_list(merchant_id: UUID, as_json: AsJson = False) -> None:
             if after is None:
                 return keys
 
-    keys = _run(run)
+    keys = run(list_all)
     text = "\n".join(_key_line(key) for key in keys) or "There are no API keys."
-    _show({"data": [api_key_document(key) for key in keys]}, text, as_json)
+    show({"data": [api_key_document(key) for key in keys]}, text, as_json)
 
 
 @key_app.command("revoke")
 def key_revoke(merchant_id: UUID, key_id: UUID, as_json: AsJson = False) -> None:
     """Revoke an API key."""
-    _run(lambda container: container.revoke_api_key()(merchant_id, key_id))
-    _show({"id": str(key_id), "revoked": True}, f"API key {key_id} is revoked.", as_json)
-
-
-def _settings() -> Settings:
-    settings = load_settings()
-    configure_logs(settings.effective_log_format)
-    return settings
-
-
-def _run(
-    work: Callable[[Container], Awaitable[Result]],
-    settings: Settings | None = None,
-    *,
-    migrated: bool = True,
-) -> Result:
-    """Do `work` with a container of its own, on a database that is migrated on the way if it is
-    the embedded one."""
-
-    async def run() -> Result:
-        container = Container(settings=settings or _settings())
-        try:
-            if migrated and container.settings().is_embedded:
-                await container.migrate()
-            return await work(container)
-        finally:
-            await shut_down(container)
-
-    return asyncio.run(run())
+    run(lambda container: container.revoke_api_key()(merchant_id, key_id))
+    show({"id": str(key_id), "revoked": True}, f"API key {key_id} is revoked.", as_json)
 
 
 def _moment(text: str | None) -> datetime | None:
@@ -249,10 +230,6 @@ def _finding_line(finding: Finding) -> str:
 def _key_line(key: ApiKey) -> str:
     state = "revoked" if key.revoked_at else "active"
     return f"{key.id}  {key.prefix}…  {state}  {' '.join(sorted(key.scopes))}  {key.name or ''}"
-
-
-def _show(document: Any, text: str, as_json: bool) -> None:
-    typer.echo(json.dumps(document) if as_json else text)
 
 
 def _exit_with(message: str, code: int) -> None:

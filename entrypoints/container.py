@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from dependency_injector.containers import DeclarativeContainer
@@ -11,6 +12,7 @@ from adapters.memory.api_keys import RememberedApiKeys
 from adapters.memory.idempotency import SingleFlightIdempotency
 from adapters.memory.replays import RememberedAnswers
 from adapters.simulated.gateway import SimulatedGateway, SimulatedGatewayProbe
+from adapters.simulated.ledger import Ledger
 from adapters.sql.api_keys import SqlApiKeys
 from adapters.sql.database import Database, PoolLimits
 from adapters.sql.group_commit import GroupLimits
@@ -18,17 +20,25 @@ from adapters.sql.idempotency import SqlIdempotencyStore
 from adapters.sql.merchants import SqlMerchants
 from adapters.sql.migrate import migrate
 from adapters.sql.orders import SqlOrders
+from adapters.sql.payment_history import SqlPaymentHistory
+from adapters.sql.payment_operations import SqlPaymentOperations
 from adapters.sql.readiness import ClockProbe, DatabaseProbe, DurabilityProbe
 from adapters.system import SystemClock, SystemIds
 from adapters.vault import AesGcmVault
 from application.authenticate import Authenticate
+from application.cancel_order import CancelOrder
+from application.capture_order import CaptureOrder
+from application.change_order import ChangeOrder
 from application.check_readiness import CheckReadiness
 from application.create_merchant import CreateMerchant
 from application.drop_expired_answers import DropExpiredAnswers
+from application.find_stuck_operations import FindStuckOperations
 from application.get_order import GetOrder
+from application.get_refund import GetRefund
 from application.grant_api_key import GrantApiKey
 from application.issue_api_key import IssueApiKey
 from application.list_api_keys import ListApiKeys
+from application.list_operations import ListOperations
 from application.list_orders import ListOrders
 from application.look_up_idempotency_key import LookUpIdempotencyKey
 from application.new_api_key import ApiKeyMint
@@ -41,15 +51,24 @@ from application.ports.idempotency import IdempotencyStore
 from application.ports.ids import Ids
 from application.ports.merchants import Merchants
 from application.ports.orders import Orders
+from application.ports.payment_history import PaymentHistory
 from application.ports.readiness import ReadinessProbe
 from application.ports.vault import Vault
+from application.reconcile import Reconcile
+from application.refund_order import RefundOrder
 from application.revoke_api_key import RevokeApiKey
 from application.rotate_api_key import RotateApiKey
+from application.run_payment_operations import RunPaymentOperations, WorkTimes
+from application.show_order import ShowOrder
 from domain.api_key_text import KeyMode
 from entrypoints.settings import Settings
 
 if TYPE_CHECKING:
+    from starlette.types import ASGIApp
+
     from adapters.redis.parts import RedisParts
+    from adapters.simulated.remote import RemoteSimulatedGateway
+    from adapters.stripe.client import StripeClient
 
 
 _FOR_RECORDINGS: Final = 0.1
@@ -78,6 +97,59 @@ def _ids_of_the_driver() -> Ids:
     return SystemIds(pgproto.UUID)
 
 
+def _remote_gateway(settings: Settings) -> "RemoteSimulatedGateway":
+    # Imported when used, like the others below: most processes speak to none of them.
+    from adapters.simulated.remote import RemoteSimulatedGateway
+
+    return RemoteSimulatedGateway(
+        str(settings.gateway_url), connections=settings.gateway_concurrency
+    )
+
+
+def _remote_gateway_probe(gateway: "RemoteSimulatedGateway") -> ReadinessProbe:
+    from adapters.simulated.remote import RemoteSimulatedGatewayProbe
+
+    return RemoteSimulatedGatewayProbe(gateway)
+
+
+def _gateway_app(ledger: Ledger) -> "ASGIApp":
+    from adapters.simulated.server import create_gateway_app
+
+    return create_gateway_app(ledger)
+
+
+def _stripe_client(settings: Settings) -> "StripeClient":
+    from adapters.stripe.client import StripeClient
+
+    key = settings.stripe_api_key
+    return StripeClient(
+        key.get_secret_value() if key else "",
+        base_url=settings.stripe_api_base,
+        connections=settings.gateway_concurrency,
+    )
+
+
+def _stripe_gateway(client: "StripeClient") -> PaymentGateway:
+    from adapters.stripe.gateway import StripeGateway
+
+    return StripeGateway(client)
+
+
+def _stripe_probe(client: "StripeClient") -> ReadinessProbe:
+    from adapters.stripe.readiness import StripeProbe
+
+    return StripeProbe(client)
+
+
+def _work_times(settings: Settings) -> WorkTimes:
+    return WorkTimes(
+        lease=timedelta(seconds=settings.lease_seconds),
+        answer=timedelta(seconds=settings.gateway_seconds),
+        look_after=timedelta(seconds=settings.reconcile_after_seconds),
+        longest_pause=timedelta(seconds=settings.retry_pause_seconds),
+    )
+
+
 class Container(DeclarativeContainer):
     settings: Provider[Settings] = Dependency(instance_of=Settings)
 
@@ -89,11 +161,19 @@ class Container(DeclarativeContainer):
         sqlite=Singleton(SystemIds),
     )
     vault: Provider[Vault] = Singleton(AesGcmVault, settings.provided.secret)
+    ledger: Provider[Ledger] = Singleton(Ledger, settings.provided.gateway_ledger, clock)
+    remote_gateway: "Provider[RemoteSimulatedGateway]" = Singleton(_remote_gateway, settings)
+    stripe_client: "Provider[StripeClient]" = Singleton(_stripe_client, settings)
     gateway: Provider[PaymentGateway] = Selector(
-        settings.provided.gateway, simulated=Singleton(SimulatedGateway)
+        settings.provided.gateway_kind,
+        in_process=Singleton(SimulatedGateway, ledger),
+        remote=remote_gateway,
+        stripe=Singleton(_stripe_gateway, stripe_client),
     )
     key_mode: Provider[KeyMode] = Selector(
-        settings.provided.gateway, simulated=Callable(lambda: KeyMode.TEST)
+        settings.provided.gateway,
+        simulated=Callable(lambda: KeyMode.TEST),
+        stripe=Callable(lambda: KeyMode.LIVE),
     )
     database: Provider[Database] = Singleton(
         Database,
@@ -108,6 +188,8 @@ class Container(DeclarativeContainer):
         ),
     )
     orders: Provider[Orders] = Singleton(SqlOrders, database)
+    operations: Provider[SqlPaymentOperations] = Singleton(SqlPaymentOperations, database, clock)
+    history: Provider[PaymentHistory] = Singleton(SqlPaymentHistory, database)
     merchants: Provider[Merchants] = Singleton(SqlMerchants, database)
     api_keys: Provider[ApiKeys] = Singleton(
         RememberedApiKeys, Singleton(SqlApiKeys, database), clock
@@ -143,6 +225,8 @@ class Container(DeclarativeContainer):
         ),
     )
 
+    work_times: Provider[WorkTimes] = Singleton(_work_times, settings)
+
     # What the service can do.
     mint: Provider[ApiKeyMint] = Singleton(ApiKeyMint, ids=ids, mode=key_mode)
     once: Provider[Once] = Singleton(Once, answers=answers, vault=vault, clock=clock)
@@ -150,6 +234,32 @@ class Container(DeclarativeContainer):
         Authenticate, api_keys=api_keys, clock=clock, mode=key_mode
     )
     place_order: Provider[PlaceOrder] = Singleton(PlaceOrder, once=once, gateway=gateway, ids=ids)
+    change_order: Provider[ChangeOrder] = Singleton(
+        ChangeOrder, once=once, orders=orders, gateway=gateway, ids=ids
+    )
+    capture_order: Provider[CaptureOrder] = Singleton(CaptureOrder, change_order=change_order)
+    cancel_order: Provider[CancelOrder] = Singleton(CancelOrder, change_order=change_order)
+    refund_order: Provider[RefundOrder] = Singleton(RefundOrder, change_order=change_order)
+    get_refund: Provider[GetRefund] = Singleton(GetRefund, history=history)
+    list_operations: Provider[ListOperations] = Singleton(
+        ListOperations, orders=orders, history=history
+    )
+    show_order: Provider[ShowOrder] = Singleton(ShowOrder, history=history)
+    run_payment_operations: Provider[RunPaymentOperations] = Singleton(
+        RunPaymentOperations,
+        operations=operations,
+        gateway=gateway,
+        ids=ids,
+        clock=clock,
+        times=work_times,
+    )
+    reconcile: Provider[Reconcile] = Singleton(
+        Reconcile,
+        history=history,
+        gateway=gateway,
+        clock=clock,
+        settled_within=Callable(lambda times: times.lease + times.longest_pause, work_times),
+    )
     get_order: Provider[GetOrder] = Singleton(GetOrder, orders=orders)
     list_orders: Provider[ListOrders] = Singleton(ListOrders, orders=orders)
     look_up_idempotency_key: Provider[LookUpIdempotencyKey] = Singleton(
@@ -174,7 +284,13 @@ class Container(DeclarativeContainer):
     # Whether it can.
     database_probe: Provider[ReadinessProbe] = Singleton(DatabaseProbe, database)
     gateway_probe: Provider[ReadinessProbe] = Selector(
-        settings.provided.gateway, simulated=Singleton(SimulatedGatewayProbe)
+        settings.provided.gateway_kind,
+        in_process=Singleton(SimulatedGatewayProbe, ledger),
+        remote=Singleton(_remote_gateway_probe, remote_gateway),
+        stripe=Singleton(_stripe_probe, stripe_client),
+    )
+    stuck_operations: Provider[ReadinessProbe] = Singleton(
+        FindStuckOperations, history=history, clock=clock, gateway=gateway.provided.name
     )
     redis_probes = Selector(
         settings.provided.replay_cache, redis=List(redis.provided.probe), none=List()
@@ -191,12 +307,14 @@ class Container(DeclarativeContainer):
                 gateway_probe,
                 Singleton(DurabilityProbe, database),
                 Singleton(ClockProbe, database, clock),
+                stuck_operations,
             ),
             redis_probes,
         ),
     )
 
     migrate = Callable(migrate, database)
+    gateway_app: "Provider[ASGIApp]" = Singleton(_gateway_app, ledger)
 
 
 async def shut_down(container: Container) -> None:
@@ -205,9 +323,11 @@ async def shut_down(container: Container) -> None:
         async with asyncio.timeout(container.settings().shutdown_seconds * _FOR_RECORDINGS):
             await container.single_flight().drain()
             await container.truth().drain()
+            await container.operations().drain()
             await container.api_keys().drain()
     except TimeoutError:
         _log.warning("stopping although the database has not answered everything")
+    await container.gateway().close()
     if container.settings().replay_cache == "redis":
         await container.redis().close()
     await container.database().close()

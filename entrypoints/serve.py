@@ -59,6 +59,25 @@ def serve(settings: Settings, options: ServeOptions) -> None:
         uvicorn.Server(config).run(sockets=[listener])
 
 
+def serve_gateway(settings: Settings, *, host: str, port: int) -> None:
+    """Serve the simulated gateway until SIGINT or SIGTERM. Raises ServeError."""
+    listener = _listen(host, port)
+    config = uvicorn.Config(
+        Container(settings=settings).gateway_app(),
+        interface="asgi3",
+        ws="none",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        backlog=_BACKLOG,
+        timeout_keep_alive=_KEEP_ALIVE_SECONDS,
+        # Who waits for an answer that never comes is not waited for.
+        timeout_graceful_shutdown=1,
+    )
+    _log.info("serving", extra={"address": _address(listener)})
+    uvicorn.Server(config).run(sockets=[listener])
+
+
 def application() -> object:
     """The ASGI application of one server process; uvicorn calls it."""
     settings = load_settings()
@@ -93,7 +112,8 @@ def _listen(host: str, port: int) -> socket.socket:
     connects from now on waits for the server."""
     try:
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        listener = socket.socket(family)
+        # Named, for asyncio's own loop sends small answers at once only where it reads TCP here.
+        listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(address)
         listener.listen(_BACKLOG)

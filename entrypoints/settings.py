@@ -48,6 +48,10 @@ _REDIS_PARAMETERS: Final = {
 }
 """Per parameter of a URL, what its value looks like."""
 
+_STRIPE_KEY: Final = re.compile(r"(sk|rk)_[0-9A-Za-z_]{8,250}")
+_LEASE_MARGIN_SECONDS: Final = 0.5
+"""For what lies between the calls and the recording."""
+
 _LAST_PORT: Final = 65_535
 _KEPT_IN: Final = "secret_key"
 _TYPO_LIKENESS: Final = 0.9
@@ -76,7 +80,10 @@ class Settings(BaseSettings):
     redis_url: str | None = None
     secret_key: SecretStr | None = None
     data_dir: Path = Path(".harbor")
-    gateway: Literal["simulated"] = "simulated"
+    gateway: Literal["simulated", "stripe"] = "simulated"
+    gateway_url: str | None = None
+    stripe_api_key: SecretStr | None = None
+    stripe_api_base: str = "https://api.stripe.com"
     log_format: Literal["json", "console"] | None = None
     cors_origins: Annotated[tuple[str, ...], NoDecode] = ()
 
@@ -92,6 +99,12 @@ class Settings(BaseSettings):
     outcome_wait_seconds: Seconds = 10.0
     write_deadline_seconds: Seconds = 25.0
     replay_cache_seconds: int = Field(86_400, ge=1, le=2_592_000)
+    lease_seconds: Seconds = 30.0
+    gateway_seconds: Seconds = 10.0
+    gateway_concurrency: int = Field(256, ge=1, le=10_000)
+    worker_poll_seconds: Seconds = 0.25
+    reconcile_after_seconds: Seconds = 30.0
+    retry_pause_seconds: Seconds = 300.0
     head_seconds: Seconds = 10.0
     body_seconds: Seconds = 30.0
     shutdown_seconds: Seconds = 30.0
@@ -115,6 +128,18 @@ class Settings(BaseSettings):
     def effective_log_format(self) -> Literal["json", "console"]:
         """What was asked for; else for a person at a terminal, or for a machine."""
         return self.log_format or ("console" if sys.stderr.isatty() else "json")
+
+    @property
+    def gateway_kind(self) -> Literal["in_process", "remote", "stripe"]:
+        """The gateway, and where the simulated one runs."""
+        if self.gateway == "stripe":
+            return "stripe"
+        return "in_process" if self.gateway_url is None else "remote"
+
+    @property
+    def gateway_ledger(self) -> Path:
+        """Where the simulated gateway keeps its books."""
+        return self.data_dir.absolute() / "gateway.db"
 
     @property
     def secret(self) -> bytes:
@@ -141,12 +166,19 @@ class Settings(BaseSettings):
             _check_redis_url(url)
         return url
 
-    @field_validator("gateway", mode="before")
+    @field_validator("gateway_url", "stripe_api_base")
     @classmethod
-    def _is_built(cls, gateway: object) -> object:
-        if gateway == "stripe":
-            raise _wrong("'stripe' is not available in this version; use 'simulated'")
-        return gateway
+    def _is_an_http_url(cls, url: str | None) -> str | None:
+        if url is not None:
+            _check_http_url(url)
+        return url
+
+    @field_validator("stripe_api_key")
+    @classmethod
+    def _is_a_stripe_key(cls, key: SecretStr | None) -> SecretStr | None:
+        if key is not None and not _STRIPE_KEY.fullmatch(key.get_secret_value()):
+            raise _wrong("must be a secret or restricted key of Stripe: sk_... or rk_...")
+        return key
 
     @field_validator("cors_origins", mode="before")
     @classmethod
@@ -182,6 +214,7 @@ def load_settings() -> Settings:
         raise SettingsError(_one_line(error)) from None
     except UnicodeDecodeError:
         raise SettingsError(f"{_FILE} is not UTF-8 text") from None
+    _check_together(settings)
     if settings.secret_key is not None:
         return settings
     if not settings.is_embedded:
@@ -189,6 +222,24 @@ def load_settings() -> Settings:
             f"{_PREFIX}SECRET_KEY is missing: it is required once {_PREFIX}DATABASE_URL is set"
         )
     return settings.model_copy(update={"secret_key": SecretStr(_embedded_secret(settings))})
+
+
+def _check_together(settings: Settings) -> None:
+    """What no setting can be judged by alone. Raises SettingsError."""
+    if settings.gateway == "stripe" and settings.stripe_api_key is None:
+        raise SettingsError(
+            f"{_PREFIX}STRIPE_API_KEY is missing: it is required where {_PREFIX}GATEWAY is stripe"
+        )
+    if settings.gateway == "stripe" and settings.gateway_url is not None:
+        raise SettingsError(
+            f"{_PREFIX}GATEWAY_URL is for the simulated gateway: unset it where {_PREFIX}GATEWAY"
+            " is stripe"
+        )
+    if settings.lease_seconds < 2 * settings.gateway_seconds + _LEASE_MARGIN_SECONDS:
+        raise SettingsError(
+            f"{_PREFIX}LEASE_SECONDS must be above two times {_PREFIX}GATEWAY_SECONDS by"
+            f" {_LEASE_MARGIN_SECONDS:g} at least: a claim asks the gateway up to two times"
+        )
 
 
 def _is_strong(secret: str) -> bool:
@@ -268,6 +319,18 @@ def _check_redis_url(url: str) -> None:
     _check_port(port)
     if parsed.scheme != "unix" and not re.fullmatch(r"/?\d{0,4}", parsed.path):
         raise _wrong("must end with the number of the Redis database, such as /0")
+
+
+def _check_http_url(url: str) -> None:
+    try:
+        parsed = urlsplit(url)
+        _check_port(parsed.port)
+    except ValueError:
+        raise _wrong("is not a URL") from None
+    if parsed.scheme not in ("http", "https") or not parsed.hostname:
+        raise _wrong("must begin with http:// or https://")
+    if parsed.query or parsed.fragment or parsed.username or parsed.password:
+        raise _wrong("may have a scheme, a host, a port and a path, and nothing else")
 
 
 def _check_parameters(given: Mapping[str, str | Sequence[str]], known: Mapping[str, str]) -> None:

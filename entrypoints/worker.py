@@ -3,12 +3,24 @@
 import asyncio
 import logging
 import signal
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import timedelta
 from typing import Final
 
 from application.ports.faults import StorageUnavailable
+from application.ports.gateway import GatewayUnavailable
+from application.run_payment_operations import Claimed, RunPaymentOperations
 from entrypoints.container import Container, shut_down
 
 CLEAN_EVERY_SECONDS: Final = 300.0
+COMPARE_EVERY_SECONDS: Final = 86_400.0
+COMPARE_FIRST_AFTER_SECONDS: Final = 3_600.0
+COMPARED: Final = timedelta(days=3)
+
+_CLAIMED_AT_ONCE: Final = 64
+_TROUBLE_SECONDS: Final = 1.0
+_FOR_WORK_BEGUN: Final = 0.8
+"""The part of a stop's time in which it may still end."""
 
 _log = logging.getLogger("harbor.worker")
 
@@ -18,29 +30,100 @@ class Worker:
 
     def __init__(self, container: Container) -> None:
         self._container = container
+        self._settings = container.settings()
         self._stopping = asyncio.Event()
+        self._at_work: set[asyncio.Task[None]] = set()
 
     async def run(self) -> None:
         _log.info("worker started")
-        while not self._stopping.is_set():
-            await self._clean()
-            await self._rest(CLEAN_EVERY_SECONDS)
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._pay())
+            group.create_task(self._each(CLEAN_EVERY_SECONDS, self._clean))
+            group.create_task(self._each(COMPARE_EVERY_SECONDS, self._compare))
         _log.info("worker stopped")
 
     def stop(self) -> None:
         self._stopping.set()
 
-    async def _clean(self) -> None:
+    async def _pay(self) -> None:
+        """Claim what is due, as much as there is room for, and carry it out; look again at once
+        while there is more, and every so often when there is not."""
+        run = self._container.run_payment_operations()
         try:
-            cleared = await self._container.drop_expired_answers()()
+            while not self._stopping.is_set():
+                room = self._settings.gateway_concurrency - len(self._at_work)
+                asked_for = min(room, _CLAIMED_AT_ONCE)
+                claimed = await self._claim(run, asked_for) if room else ()
+                self._begin(run, claimed)
+                if not room:
+                    await asyncio.wait(self._at_work, return_when=asyncio.FIRST_COMPLETED)
+                elif len(claimed) < asked_for:
+                    await self._rest(self._settings.worker_poll_seconds)
+            await self._finish()
+        finally:
+            for task in self._at_work:
+                task.cancel()
+
+    def _begin(self, run: RunPaymentOperations, claimed: Sequence[Claimed]) -> None:
+        for each in claimed:
+            task = asyncio.create_task(self._carry_out(run, each))
+            self._at_work.add(task)
+            task.add_done_callback(self._at_work.discard)
+
+    async def _finish(self) -> None:
+        """What is not done in time, somebody takes up when its lease has ended."""
+        if self._at_work:
+            _log.info("finishing what was begun", extra={"count": len(self._at_work)})
+            seconds = self._settings.shutdown_seconds * _FOR_WORK_BEGUN
+            await asyncio.wait(self._at_work, timeout=seconds)
+
+    async def _claim(self, run: RunPaymentOperations, limit: int) -> Sequence[Claimed]:
+        try:
+            return await run.claim(limit)
         except StorageUnavailable:
-            _log.warning("the database cannot be reached; trying again later")
+            _log.warning("the database cannot be reached; trying again shortly")
         except Exception:
             # One failure must not end the worker: it is noted, and the next round tries again.
-            _log.exception("cleaning failed")
-        else:
-            if cleared:
-                _log.info("expired answers cleared", extra={"count": cleared})
+            _log.exception("claiming failed")
+        await self._rest(_TROUBLE_SECONDS)
+        return ()
+
+    async def _carry_out(self, run: RunPaymentOperations, claimed: Claimed) -> None:
+        operation_id = str(claimed.work.operation.id)
+        try:
+            await run.carry_out(claimed)
+        except StorageUnavailable:
+            _log.warning("an outcome was not recorded", extra={"operation_id": operation_id})
+        except Exception:
+            _log.exception("an operation failed", extra={"operation_id": operation_id})
+
+    async def _each(self, seconds: float, work: Callable[[], Awaitable[None]]) -> None:
+        while not self._stopping.is_set():
+            try:
+                await work()
+            except (StorageUnavailable, GatewayUnavailable) as error:
+                _log.warning("trying again later: %s", error)
+            except Exception:
+                # One failure must not end the worker.
+                _log.exception("a task of the worker failed")
+            await self._rest(seconds)
+
+    async def _clean(self) -> None:
+        cleared = await self._container.drop_expired_answers()()
+        if cleared:
+            _log.info("expired answers cleared", extra={"count": cleared})
+
+    async def _compare(self) -> None:
+        await self._rest(COMPARE_FIRST_AFTER_SECONDS)
+        if self._stopping.is_set():
+            return
+        since = self._container.clock().now() - COMPARED
+        comparison = await self._container.reconcile()(since)
+        for found in comparison.differences:
+            _log.error(
+                "our books and the gateway's differ",
+                extra={"kind": str(found.kind), "order_id": str(found.order_id)},
+            )
 
     async def _rest(self, seconds: float) -> None:
         try:

@@ -22,7 +22,7 @@ from tests.support.server import free_port
 COMMANDS = (
     *((), ("serve",), ("worker",), ("migrate",), ("openapi",), ("doctor",)),
     *(("merchant",), ("merchant", "create"), ("key",), ("key", "create"), ("key", "list")),
-    ("key", "revoke"),
+    *(("key", "revoke"), ("order",), ("order", "show"), ("gateway",), ("reconcile",)),
 )
 SOME_ID = "01900000-0000-7000-8000-000000000001"
 PROCESSES_AT_ONCE = 2
@@ -149,7 +149,10 @@ def test_every_command_explains_itself(command: tuple[str, ...]) -> None:
 def test_the_help_names_the_commands(harbor: Harbor) -> None:
     ended = harbor.run("--help")
     assert (ended.code, ended.err) == (0, "")
-    for command in ("serve", "worker", "migrate", "merchant", "key", "openapi", "doctor"):
+    for command in (
+        *("serve", "worker", "migrate", "merchant", "key", "openapi", "doctor"),
+        *("gateway", "order", "reconcile"),
+    ):
         assert f"\n  {command} " in ended.out
 
 
@@ -213,6 +216,7 @@ def test_the_doctor_finds_a_new_directory_well(harbor: Harbor) -> None:
         "gateway": True,
         "durability": True,
         "clock": True,
+        "operations": True,
     }
 
 

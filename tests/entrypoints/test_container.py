@@ -32,7 +32,20 @@ def _production(_directory: Path) -> Settings:
     )
 
 
-@pytest.fixture(params=[_embedded, _production], ids=["embedded", "production"])
+def _stripe(directory: Path) -> Settings:
+    return _embedded(directory).model_copy(
+        update={"gateway": "stripe", "stripe_api_key": SecretStr("sk_test_" + "a1B2" * 6)}
+    )
+
+
+def _remote(directory: Path) -> Settings:
+    return _embedded(directory).model_copy(update={"gateway_url": "http://127.0.0.1:1"})
+
+
+@pytest.fixture(
+    params=[_embedded, _production, _stripe, _remote],
+    ids=["embedded", "production", "stripe", "remote gateway"],
+)
 def container(request: pytest.FixtureRequest, tmp_path: Path) -> Container:
     found: Container = Container(settings=request.param(tmp_path))
     return found
@@ -48,7 +61,10 @@ def _names() -> list[str]:
 
 @pytest.mark.parametrize("name", _names())
 async def test_every_part_can_be_built(container: Container, name: str) -> None:
-    if name == "redis" and container.settings().redis_url is None:
+    settings = container.settings()
+    if name == "redis" and settings.redis_url is None:
+        return
+    if name == "stripe_client" and settings.gateway != "stripe":
         return
     provider: Provider[object] = getattr(container, name)
     if name == "migrate":
@@ -89,7 +105,7 @@ async def test_readiness_asks_the_database_and_the_doctor_everything(
     assert [finding.name for finding in ready] == ["database"]
     names = [finding.name for finding in examined]
     redis = ["redis"] if container.settings().redis_url else []
-    assert names == ["database", "gateway", "durability", "clock", *redis]
+    assert names == ["database", "gateway", "durability", "clock", "operations", *redis]
     required = [finding.name for finding in examined if finding.required]
     assert required == ["database"]
     assert ReadinessProbe in type(container.database_probe()).__mro__

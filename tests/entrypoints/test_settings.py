@@ -10,6 +10,7 @@ from entrypoints.settings import Settings, SettingsError, load_settings
 from tests.journeys.server import SECRET
 
 POSTGRESQL = "postgresql+asyncpg://harbor:pw@127.0.0.1:5432/harbor"
+STRIPE_KEY = "sk_test_" + "a1B2" * 6
 NUMBERS = [
     name for name, field in Settings.model_fields.items() if field.annotation in (int, float)
 ]
@@ -35,7 +36,15 @@ WRONG = {
         *("change-this-v4lue-key-in-production-9", "0123456789abcdef0123456789abcdef"),
         *("MySuperSecretKeyForProduction-v4lue-x7", "Example-Key-0f8e7d6c5b4a39281706-zyxw"),
     ],
-    "gateway": ["v4lue", "stripe", "SIMULATED"],
+    "gateway": ["v4lue", "STRIPE", "SIMULATED"],
+    **{
+        name: [
+            *("v4lue", "ftp://v4lue", "http://", "https://v4lue:port", "http://v4lue:99999"),
+            *("http://user:v4lue@x", "http://x/?v4lue", "http://x/#v4lue", "//v4lue"),
+        ]
+        for name in ("gateway_url", "stripe_api_base")
+    },
+    "stripe_api_key": ["v4lue", "pk_live_v4lue1234567890", "sk_v4lue 1234567", "sk_live_é-v4lue"],
     "log_format": ["v4lue", "JSON ", "xml"],
     "cors_origins": ["v4lue", "*", "https://shop.example, v4lue", "shop.example"],
     **{
@@ -103,6 +112,9 @@ def test_a_wrong_value_is_one_line_that_names_the_setting_and_not_the_value(
             f"{POSTGRESQL}?host=/run/postgresql",
         ),
         ("gateway", "simulated", "simulated"),
+        ("gateway_url", "http://127.0.0.1:8001", "http://127.0.0.1:8001"),
+        ("gateway_url", "https://gateway.internal/sim", "https://gateway.internal/sim"),
+        ("stripe_api_base", "http://127.0.0.1:12111", "http://127.0.0.1:12111"),
         ("log_format", "console", "console"),
         ("cors_origins", "https://a.example", ("https://a.example",)),
         ("cors_origins", " https://a.example , http://b,", ("https://a.example", "http://b")),
@@ -165,14 +177,44 @@ def test_a_misspelt_setting_is_refused_with_what_was_meant(
 @pytest.mark.parametrize(
     "name",
     [
-        *("HARBOR_TEST_DATABASE_URL", "HARBOR_TEST_REDIS_URL", "HARBOR_STRIPE_API_KEY"),
-        *("HARBOR_STRIPE_API_BASE", "HARBOR_GATEWAY_URL", "HARBOR_WEBHOOK_ALLOW_LOOPBACK"),
+        *("HARBOR_TEST_DATABASE_URL", "HARBOR_TEST_REDIS_URL", "HARBOR_WEBHOOK_ALLOW_LOOPBACK"),
         *("HARBOR_PROOFS", "HARBOR_PORT", "HARBORMASTER"),
     ],
 )
 def test_other_names_are_left_alone(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     monkeypatch.setenv(name, "x")
     assert load_settings().is_embedded
+
+
+@pytest.mark.parametrize(
+    ("settings", "says"),
+    [
+        ({"GATEWAY": "stripe"}, "HARBOR_STRIPE_API_KEY is missing"),
+        (
+            {"GATEWAY": "stripe", "STRIPE_API_KEY": STRIPE_KEY, "GATEWAY_URL": "http://x"},
+            "HARBOR_GATEWAY_URL is for the simulated gateway",
+        ),
+        ({"LEASE_SECONDS": "20"}, "HARBOR_LEASE_SECONDS must be above two times"),
+        ({"GATEWAY_SECONDS": "15"}, "HARBOR_LEASE_SECONDS must be above two times"),
+    ],
+)
+def test_settings_that_do_not_go_together_are_one_line_that_names_the_one_to_change(
+    monkeypatch: pytest.MonkeyPatch, settings: dict[str, str], says: str
+) -> None:
+    for name, value in settings.items():
+        monkeypatch.setenv(f"HARBOR_{name}", value)
+    message = _refusal()
+    assert message.startswith(says)
+    assert STRIPE_KEY not in message
+
+
+def test_stripe_is_asked_with_its_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HARBOR_GATEWAY", "stripe")
+    monkeypatch.setenv("HARBOR_STRIPE_API_KEY", STRIPE_KEY)
+    settings = load_settings()
+    assert settings.gateway_kind == "stripe"
+    assert settings.stripe_api_base == "https://api.stripe.com"
+    assert STRIPE_KEY not in repr(settings)
 
 
 @pytest.mark.parametrize("url", [POSTGRESQL, "sqlite+aiosqlite:////tmp/x.db"])
