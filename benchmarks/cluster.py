@@ -20,6 +20,7 @@ from tests.support.postgres import postgres_server
 from tests.support.server import Server
 
 TABLES: Final = ("idempotency_keys", "orders", "payment_operations", "order_events")
+"""What placing an order writes to."""
 _TEMPLATE: Final = "bench_template"
 _STEADY: Final = (
     "ALTER SYSTEM SET min_wal_size = '1GB'",
@@ -64,12 +65,17 @@ class Cluster:
     def empty(self, *databases: str) -> None:
         """Leave no orders, and nothing to be written out during what comes next."""
         for database in databases:
-            self.run(f"TRUNCATE {', '.join(TABLES)}", database=database)
+            self.run(truncation(), database=database)
         self.run("CHECKPOINT")
 
     @property
     def cpu_seconds(self) -> float:
         return cpu_seconds(self.postmaster)
+
+
+def truncation() -> str:
+    """The statement that leaves no orders, nor anything that refers to one."""
+    return f"TRUNCATE {', '.join(TABLES)}, payment_attempts"
 
 
 def libpq_url(url: str) -> str:

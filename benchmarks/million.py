@@ -10,7 +10,7 @@ from urllib.parse import quote, urlencode
 from uuid import uuid4
 
 from benchmarks import checking, workloads
-from benchmarks.cluster import TABLES, Cluster
+from benchmarks.cluster import TABLES, Cluster, truncation
 from benchmarks.comparisons import Scale
 from benchmarks.goals import at_most
 from benchmarks.load import Amount, run_load
@@ -83,7 +83,7 @@ def fill(stage: Stage, database: str, orders: int) -> None:
     statements = [
         "SET synchronous_commit = off",
         *(f"CREATE TEMPORARY TABLE sample_{table} AS TABLE {table}" for table in TABLES),
-        f"TRUNCATE {', '.join(TABLES)}",
+        truncation(),
         _insert(cluster, database, "orders", _ORDERS, moments),
         *(
             _insert(cluster, database, table, own, "(SELECT * FROM orders ORDER BY id) AS orders")
@@ -198,7 +198,7 @@ def create_growth(stage: Stage, many: str, scale: Scale) -> tuple[Finding, Seque
             return measure(full_one, request, amount)
 
         def among_none() -> Window:
-            cluster.run(f"TRUNCATE {', '.join(TABLES)}", database=empty)
+            cluster.run(truncation(), database=empty)
             return measure(empty_one, request, amount)
 
         # The first change of a page after the checkpoint writes all of it to the log.
