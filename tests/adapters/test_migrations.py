@@ -7,20 +7,28 @@ from contextlib import AsyncExitStack
 from typing import Any
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, UniqueConstraint
+from sqlalchemy import Connection, UniqueConstraint, insert, inspect, select
 
 from adapters.sql import migrate as module
 from adapters.sql.database import Database
 from adapters.sql.merchants import SqlMerchants
 from adapters.sql.migrate import migrate
 from adapters.sql.readiness import schema_revision
-from adapters.sql.tables import SCHEMA_REVISION, metadata
+from adapters.sql.rows import (
+    event_to_row,
+    operation_to_row,
+    order_to_row,
+    row_to_operation,
+    row_to_order,
+)
+from adapters.sql.tables import SCHEMA_REVISION, metadata, orders, payment_operations
 from tests.databases import Databases, closing
-from tests.examples import a_merchant, a_new_key
+from tests.examples import a_merchant, a_new_key, a_placement, document_of
 
 pytestmark = pytest.mark.anyio
 
@@ -134,3 +142,38 @@ def test_the_merchant_stands_in_every_key() -> None:
         assert not any(
             index.unique and "merchant_id" not in index.columns for index in table.indexes
         )
+
+
+async def test_what_was_placed_before_a_migration_is_there_after_it(empty: Database) -> None:
+    def upgrade_to_the_first(connection: Connection) -> None:
+        config = Config()
+        config.set_main_option("script_location", str(module._SCRIPTS))
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0001")
+
+    change = a_placement()
+    assert change.operation is not None
+    rows = {
+        "orders": order_to_row(change.order),
+        "payment_operations": operation_to_row(change.operation),
+        "order_events": event_to_row(change.event, document_of(change.order).decode()),
+    }
+    async with empty.transaction() as connection:
+        await connection.run_sync(upgrade_to_the_first)
+        for name, row in rows.items():
+            reflected = await connection.run_sync(_columns_of, name)
+            table = metadata.tables[name]
+            kept = {column: value for column, value in row.items() if column in reflected}
+            assert len(kept) < len(row) or name == "order_events"
+            await connection.execute(insert(table).values(kept))
+    assert await migrate(empty)
+    assert await differences(empty) == []
+    async with empty.statement() as connection:
+        order = (await connection.execute(select(orders))).mappings().one()
+        operation = (await connection.execute(select(payment_operations))).mappings().one()
+    assert row_to_order(order) == change.order
+    assert row_to_operation(operation) == change.operation
+
+
+def _columns_of(connection: Connection, table: str) -> set[str]:
+    return {column["name"] for column in inspect(connection).get_columns(table)}
