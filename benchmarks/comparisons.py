@@ -65,13 +65,20 @@ class Scale:
     warmup: float
     orders: int
     """How many are there before reads and replays are measured."""
+    operations: int
+    operation_rounds: int
+    """How many operations a worker carries out when it is measured, and how often."""
 
     def amount(self, connections: int) -> Amount:
         return Amount(connections=connections, seconds=self.seconds, warmup=self.warmup)
 
 
-FULL: Final = Scale(pairs=6, seconds=3.0, warmup=0.4, orders=10_000)
-QUICK: Final = Scale(pairs=2, seconds=1.0, warmup=0.2, orders=1_000)
+FULL: Final = Scale(
+    pairs=6, seconds=3.0, warmup=0.4, orders=10_000, operations=5_000, operation_rounds=3
+)
+QUICK: Final = Scale(
+    pairs=2, seconds=1.0, warmup=0.2, orders=1_000, operations=1_000, operation_rounds=1
+)
 _REPLAYED: Final = {"replay": 1_000, "old replay": 10_000}
 """How many answers are replayed in turn: as many as a process remembers, or far more."""
 

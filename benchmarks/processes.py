@@ -54,6 +54,14 @@ def running(program: Program, log: Path) -> Iterator[Running]:
     Raises DidNotStart.
     """
     port = free_port()
+    with started(program, log, port) as process:
+        _await_listening(process, port, log)
+        yield Running(process, port, log)
+
+
+@contextmanager
+def started(program: Program, log: Path, port: int = 0) -> Iterator[subprocess.Popen[bytes]]:
+    """The process; ended at the end."""
     with log.open("wb") as output:
         process = subprocess.Popen(
             [part.format(port=port) for part in program.command],
@@ -67,8 +75,7 @@ def running(program: Program, log: Path) -> Iterator[Running]:
         )
     leash.put_on(process.pid)
     try:
-        _await_listening(process, port, log)
-        yield Running(process, port, log)
+        yield process
     finally:
         _end(process)
         leash.take_off(process.pid)

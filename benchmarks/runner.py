@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from benchmarks import build, workloads
+from benchmarks import build, payments, workloads
 from benchmarks.checking import NotTheSameWork
 from benchmarks.circumstances import circumstances
 from benchmarks.cluster import ShimInactive
@@ -29,10 +29,14 @@ NAMES: Final = (
     *(measured.name for comparison in COMPARISONS for measured in comparison.ratios),
     *FOOTPRINT,
     *FOOTPRINT_ON_POSTGRESQL,
+    *payments.AT_ONCE,
+    *payments.SLOW,
     SURVEY,
     *MILLION,
 )
 """All that can be asked for by --only."""
+
+SLOW_OPERATIONS: Final = 10_000
 
 _SURVEYED: Final = ("harbor", "harbor_redis", "go", "node", "raw", "tutorial")
 _SURVEY_CONNECTIONS: Final = (1, 16, 64)
@@ -95,6 +99,20 @@ class Benchmark:
         yield Step(
             names=FOOTPRINT_ON_POSTGRESQL,
             run=lambda: self._tell(*on_postgresql(self._stage)),
+            why_not=only_full,
+        )
+        scale = self._wish.scale
+        yield Step(
+            names=payments.AT_ONCE,
+            run=lambda: self._tell(
+                *payments.at_once(
+                    self._stage, operations=scale.operations, rounds=scale.operation_rounds
+                )
+            ),
+        )
+        yield Step(
+            names=payments.SLOW,
+            run=lambda: self._tell(*payments.slow(self._stage, operations=SLOW_OPERATIONS)),
             why_not=only_full,
         )
         yield Step(names=(SURVEY,), run=self._survey, why_not=only_full)

@@ -55,7 +55,7 @@ class Stage:
         self.cluster = cluster
         self._stack = stack
         self._redis_url = redis_url
-        self._logs = logs
+        self.logs = logs
         self._live: dict[tuple[str, bool], Live] = {}
         self._slow: Cluster | None = None
         self._harbors_work: checking.Work | None = None
@@ -109,7 +109,7 @@ class Stage:
         place = Place(
             cluster=cluster, database_url=cluster.url_of(database), redis_url=self._redis_url
         )
-        log = self._logs / f"{name}-{database}-{len(self._live)}.log"
+        log = self.logs / f"{name}-{database}-{len(self._live)}.log"
         server = (stack or self._stack).enter_context(running(PROGRAMS[name](place), log))
         return Live(name=name, server=server, cluster=cluster, database=database)
 
