@@ -4,7 +4,8 @@ Each step locks an operation and its order, lets the domain decide, and writes w
 many at once in one transaction.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+import logging
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
@@ -53,6 +54,8 @@ from application.ports.faults import StorageUnavailable
 from application.ports.payment_operations import Decide, PaymentOperations, Result, Work
 from domain.order import Change, Order
 from domain.payment import Attempt, PaymentOperation
+
+_log = logging.getLogger("harbor.payments")
 
 _TOGETHER: Final = GroupLimits(lanes=1, batch=64, waiting=10_000)
 
@@ -128,7 +131,7 @@ class SqlPaymentOperations(PaymentOperations):
         try:
             async with self._database.transaction() as connection:
                 rows = (await connection.execute(due)).mappings().all()
-                taken = [_decided(decide, _work(row), row["now"]) for row in rows]
+                taken = list(_taken(decide, rows))
                 await _save(connection, taken)
         except TransactionConflict:
             return ()
@@ -161,18 +164,11 @@ class SqlPaymentOperations(PaymentOperations):
             .order_by(payment_operations.c.id)
             .with_for_update(of=[payment_operations, orders])
         )
-        settled: dict[UUID, _Decided] = {}
-        recorded = []
         async with self._database.transaction() as connection:
             rows = (await connection.execute(held)).mappings().all()
-            found = {row["payment_operations_id"]: row for row in rows}
-            for each in batch:
-                decided = _recorded(each.result, found.get(each.result.claimed.id))
-                recorded.append(decided is not None and decided.work.operation.id not in settled)
-                if decided is not None:
-                    settled.setdefault(decided.work.operation.id, decided)
+            settled = _settled([each.result for each in batch], rows)
             await _save(connection, list(settled.values()))
-        return recorded
+        return [settled.pop(each.result.claimed.id, None) is not None for each in batch]
 
     def _now(self) -> ColumnElement[Any]:
         """Of the database where it has a clock of its own that others go by."""
@@ -208,21 +204,39 @@ def _work(row: Row) -> Work:
     )
 
 
-def _decided(decide: Decide, work: Work, now: datetime) -> _Decided:
+def _taken(decide: Decide, rows: Iterable[Row]) -> Iterator[_Decided]:
+    """An operation that cannot be taken, for whatever reason, does not keep the others waiting."""
+    latest: dict[UUID, Order] = {}
+    for row in rows:
+        try:
+            yield _decided(decide, _work(row), row["now"], latest)
+        except Exception:
+            operation_id = str(row["payment_operations_id"])
+            _log.exception("an operation cannot be taken", extra={"operation_id": operation_id})
+
+
+def _settled(results: Iterable[Result], rows: Iterable[Row]) -> dict[UUID, _Decided]:
+    """By operation; without those whose claims are stale."""
+    latest: dict[UUID, Order] = {}
+    found = {row["payment_operations_id"]: row for row in rows}
+    settled: dict[UUID, _Decided] = {}
+    for result in results:
+        row = found.pop(result.claimed.id, None)
+        if row is None or not is_held_by(result.claimed, (work := _work(row)).operation):
+            continue
+        decided = _decided(result.settle, work, row["now"], latest)
+        settled[result.claimed.id] = replace(decided, attempt=result.attempt(row["now"]))
+    return settled
+
+
+def _decided(decide: Decide, work: Work, now: datetime, latest: dict[UUID, Order]) -> _Decided:
+    """`latest` has the orders as those before in the same transaction left them: of several refunds
+    of one order each goes on from the one before."""
+    work = replace(work, order=latest.get(work.order.id, work.order))
     settlement = decide(work, now)
     order = settlement.changes[-1].order if settlement.changes else work.order
+    latest[order.id] = order
     return _Decided(Work(operation=settlement.operation, order=order), settlement.changes)
-
-
-def _recorded(result: Result, row: Row | None) -> _Decided | None:
-    """None for a claim that is stale."""
-    if row is None:
-        return None
-    work = _work(row)
-    if not is_held_by(result.claimed, work.operation):
-        return None
-    decided = _decided(result.settle, work, row["now"])
-    return replace(decided, attempt=result.attempt(row["now"]))
 
 
 def is_held_by(claimed: PaymentOperation, now: PaymentOperation) -> bool:
