@@ -28,7 +28,7 @@ _log = logging.getLogger("harbor.payments")
 class WorkTimes:
     """A claim holds for `lease`; the gateway has `answer` for each call, of which a claim may take
     two; an outcome that is unknown for `look_after` is asked for by reference; between two attempts
-    lies `longest_pause` at the most."""
+    lies `longest_pause` at the most, give or take half of it."""
 
     lease: timedelta = timedelta(seconds=30)
     answer: timedelta = timedelta(seconds=10)

@@ -23,7 +23,11 @@ from domain.payment import (
 LOOKED_AT_EVERY: Final = timedelta(hours=1)
 """How often a held authorization is looked at where the gateway has not said when it lapses."""
 
-_FIRST: Final = (OperationKind.CHARGE, OperationKind.AUTHORIZE)
+LOOKED_AGAIN_AFTER: Final = timedelta(minutes=5)
+"""At the earliest, when the gateway has not said whether an authorization stands: nobody waits."""
+
+LONGEST_ASKED_FOR: Final = timedelta(hours=1)
+"""A gateway that asks to be left alone for longer is asked again all the same."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,15 +78,20 @@ def settle(
     """The gateway has answered. Only an approval of just what was asked for, or a definite decline,
     changes the order; whatever else is asked again after `pause`."""
     match operation.verified(outcome):
-        case Unknown(problem=problem, retry_after=asked_for):
-            until = moment.now + max(pause, asked_for or pause)
-            return Settlement(operation=operation.postpone(problem, until, moment.now))
+        case Unknown() as unknown:
+            until = moment.now + _rest(operation, unknown, pause)
+            return Settlement(operation=operation.postpone(unknown.problem, until, moment.now))
         case Approved() as approved:
             return _approve(operation, order, approved, moment)
         case Declined(failure=failure):
             return _decline(operation, order, failure, moment)
         case never:
             assert_never(never)
+
+
+def _rest(operation: PaymentOperation, unknown: Unknown, pause: timedelta) -> timedelta:
+    least = LOOKED_AGAIN_AFTER if operation.state is OperationState.HELD else pause
+    return max(pause, least, min(unknown.retry_after or pause, LONGEST_ASKED_FOR))
 
 
 def _approve(
@@ -160,6 +169,6 @@ def next_step(
     sent_at = operation.first_sent_at
     if operation.state is OperationState.HELD:
         return Step.LOOK
-    if sent_at is None or now - sent_at < look_after:
+    if sent_at is None or now - sent_at < min(look_after, resend_within):
         return Step.SEND
     return Step.LOOK_THEN_SEND if now - sent_at < resend_within else Step.LOOK

@@ -258,7 +258,7 @@ class Container(DeclarativeContainer):
         history=history,
         gateway=gateway,
         clock=clock,
-        settled_within=Callable(lambda times: times.lease + times.longest_pause, work_times),
+        settled_within=Callable(lambda times: times.lease + 2 * times.longest_pause, work_times),
     )
     get_order: Provider[GetOrder] = Singleton(GetOrder, orders=orders)
     list_orders: Provider[ListOrders] = Singleton(ListOrders, orders=orders)

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import Integer, Select, bindparam, func, select
+from sqlalchemy import Integer, Select, bindparam, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.sql.database import Database
@@ -116,7 +116,10 @@ class SqlPaymentHistory(PaymentHistory):
             select(payment_operations)
             .where(
                 OPEN,
-                payment_operations.c.state.in_(states),
+                or_(
+                    payment_operations.c.state.in_(states),
+                    payment_operations.c.problem.is_not(None),
+                ),
                 payment_operations.c.created_at < before,
             )
             .order_by(payment_operations.c.created_at)

@@ -12,11 +12,12 @@ from domain.payment import OperationKind, Outcome, PaymentOperation
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GatewayRequest:
-    """What is asked of the gateway: the same for ever, however often it is asked.
+    """What is asked of the gateway: the same for ever, however often it is sent.
 
     `key` is the idempotency key and `reference` what the effect can be found by later; `payment_id`
-    is what the gateway calls the payment that a capture, void or refund is about. `asked_at` is
-    when it was first sent, which narrows a search.
+    is what the gateway calls the payment that a capture, void or refund is about, or, for who only
+    looks, that a charge or authorization has made. `asked_at` is when it was first sent, which
+    narrows a search.
     """
 
     key: str

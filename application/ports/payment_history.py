@@ -66,7 +66,8 @@ class PaymentHistory(Protocol):
 
     @abstractmethod
     async def unsettled(self, before: datetime, limit: int) -> Sequence[PaymentOperation]:
-        """Operations without an outcome that were made before then, the oldest first."""
+        """Operations without an outcome that were made before then, and authorizations of which the
+        gateway does not say whether they stand; the oldest first."""
 
     @abstractmethod
     async def with_ids(self, operation_ids: Sequence[UUID]) -> Sequence[PaymentOperation]:
