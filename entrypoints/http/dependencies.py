@@ -12,7 +12,7 @@ from application.once import Claim
 from domain.merchant import Scope
 from entrypoints.container import Container
 from entrypoints.http.headers import header_values
-from entrypoints.http.json_body import StrictJsonRequest
+from entrypoints.http.json_body import StrictJsonRequest, Unreadable
 from entrypoints.http.limits import BODY
 from entrypoints.http.observe import MERCHANT
 from entrypoints.http.problems import Refused
@@ -105,14 +105,27 @@ def parse_idempotency_key(text: str) -> str:
 
 
 def claim_of(request: StrictJsonRequest, caller: Caller, key: str) -> Claim:
-    """What the caller asks for under the key. The body was accepted by its schema before."""
-    body = request.value() if request.scope[BODY] else None
+    """What the caller asks for under the key. Raises Refused."""
     return Claim(
         merchant_id=caller.merchant_id,
         key=key,
         route=f"{request.scope['method']} {request.scope['path']}",
-        body=body if isinstance(body, dict) else {},
+        body=_members_of(request),
     )
+
+
+def _members_of(request: StrictJsonRequest) -> dict[str, object]:
+    """Of the body, which may be left out where its schema requires nothing. Such a schema takes for
+    an empty object whatever has none of its members, and null for no body: what was meant cannot
+    be known, and money would move. Raises Refused."""
+    if not request.scope[BODY]:
+        return {}
+    body = request.value()
+    if isinstance(body, Unreadable):
+        raise Refused("malformed_request", body.detail)
+    if not isinstance(body, dict):
+        raise Refused("validation_failed", "The body is a JSON object.")
+    return body
 
 
 def _bearer_token(headers: list[str]) -> str:

@@ -23,8 +23,8 @@ class MalformedJson(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Unreadable:
-    """Stands where a parsed body would. No schema accepts it, so that authentication and the
-    headers are judged before the body is."""
+    """Stands where a parsed body would, so that authentication and the headers are judged before
+    it. A schema that requires a member refuses it; `claim_of` refuses it for the others."""
 
     detail: str
 

@@ -1,5 +1,6 @@
 """The routes of what becomes of an order's money."""
 
+import json
 from typing import Annotated, Final
 
 from fastapi import APIRouter, Query, Request, Response
@@ -8,6 +9,7 @@ from application.cancel_order import CancelOrderCommand
 from application.capture_order import CaptureOrderCommand
 from application.change_order import WhichOrder
 from application.errors import OrderNotFound, RefundNotFound
+from application.once import Answer
 from application.operation_document import operation_json
 from application.ports.payment_history import TriedOperation
 from application.refund_document import refund_json
@@ -35,7 +37,7 @@ from entrypoints.http.documented import (
     listed,
     problems,
 )
-from entrypoints.http.etag import expected_versions
+from entrypoints.http.etag import etag_header, expected_versions
 from entrypoints.http.json_body import StrictJsonRequest, StrictJsonRoute
 from entrypoints.http.paths import canonical_uuid
 from entrypoints.http.schemas import (
@@ -87,7 +89,7 @@ async def capture_order(
         which=_which(request, order_id),
         amount_minor=(capture or CaptureIn()).amount_cents,
     )
-    return once_response(await container.capture_order()(command))
+    return _order_response(await container.capture_order()(command))
 
 
 @router.post(
@@ -111,7 +113,7 @@ async def cancel_order(
     command = CancelOrderCommand(
         claim=claim_of(request, caller, key), which=_which(request, order_id)
     )
-    return once_response(await container.cancel_order()(command))
+    return _order_response(await container.cancel_order()(command))
 
 
 @router.post(
@@ -213,6 +215,11 @@ async def list_operations(
         caller.merchant_id, wanted, after=listing.after(), limit=query.limit
     )
     return listing.response(page, _operation)
+
+
+def _order_response(answer: Answer) -> Response:
+    """With the ETag of the order that it shows."""
+    return once_response(answer, etag_header(json.loads(answer.body)["version"]))
 
 
 def _operation(tried: TriedOperation) -> str:

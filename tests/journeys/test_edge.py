@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from uuid import uuid4
 
 import httpx2
 import pytest
@@ -157,7 +158,8 @@ async def test_no_origin_is_allowed_by_default(sqlite_api: Api) -> None:
 
 @pytest.fixture(scope="module")
 def with_cors(on_sqlite: Harbor) -> Iterator[HarborServer]:
-    with on_sqlite.serving(HARBOR_CORS_ORIGINS=f"{SHOP}, http://localhost:3000") as server:
+    origins = f"{SHOP}, http://localhost:3000"
+    with on_sqlite.serving("--no-worker", HARBOR_CORS_ORIGINS=origins) as server:
         yield server
 
 
@@ -226,3 +228,26 @@ async def test_a_server_on_a_database_that_was_not_migrated_says_so_until_it_is(
                 assert (await client.get("/ready")).status_code == 200
                 api = Api(client, await new_merchant(harbor))
                 assert (await api.place()).status_code == 201
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "code"),
+    [
+        (b"{", 400, "malformed_request"),
+        (b" ", 400, "malformed_request"),
+        (b'{"amount_cents": 1} x', 400, "malformed_request"),
+        (b"null", 422, "validation_failed"),
+        (b"[]", 422, "validation_failed"),
+    ],
+    ids=str,
+)
+async def test_no_route_takes_a_body_that_it_cannot_read_for_none(
+    sqlite_api: Api, body: bytes, status: int, code: str
+) -> None:
+    """Where nothing in a body is required, it would mean: all."""
+    document = (await sqlite_api.get("/openapi.json")).json()
+    paths = [path for path, methods in document["paths"].items() if "post" in methods]
+    assert "/v1/orders/{order_id}/capture" in paths
+    for path in paths:
+        filled = re.sub(r"\{\w+\}", str(uuid4()), path)
+        assert_problem(await sqlite_api.post(filled, body), status, code)
