@@ -40,6 +40,8 @@ class FindStuckOperations(ReadinessProbe):
 
     def _told(self, stuck: Sequence[PaymentOperation]) -> str:
         named = "; ".join(map(self._name, stuck[:_NAMED]))
+        if len(stuck) == 1:
+            return f"A payment operation has had no outcome for a minute: {named}."
         many = f"More than {_NAMED}" if len(stuck) > _NAMED else str(len(stuck))
         return f"{many} payment operations have had no outcome for a minute: {named}."
 

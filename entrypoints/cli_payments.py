@@ -74,8 +74,9 @@ def _comparison_lines(comparison: Comparison) -> Iterator[str]:
         for found in comparison.differences:
             order = str(found.order_id or "none")
             yield f"{order:36}  {found.kind:16}  {found.ours:44}  {found.gateway}"
-    differ = len(comparison.differences)
-    yield f"{comparison.checked} operations compared, {differ or 'no'} differences"
+    count = len(comparison.differences)
+    differ = "1 difference" if count == 1 else f"{count or 'no'} differences"
+    yield f"operations compared: {comparison.checked}; {differ}"
 
 
 def _history_document(history: History) -> dict[str, Any]:
