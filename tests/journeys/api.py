@@ -1,9 +1,11 @@
 """Harbor as an integrator uses it, and what every answer has to be."""
 
 import asyncio
+import re
 import ssl
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager
+from datetime import datetime
 from typing import Any
 from urllib.parse import quote
 from uuid import UUID, uuid4
@@ -18,6 +20,9 @@ from tests.journeys.server import SECRET, Harbor, HarborServer
 
 ORDER: Mapping[str, Any] = {"customer_id": "cus_42", "amount_cents": 1999, "currency": "EUR"}
 TIMEOUT_SECONDS = 30.0
+FINAL_SECONDS = 60.0
+"""How long a payment may take on a machine that has much else to do."""
+LOOK_AGAIN_SECONDS = 0.02
 _NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 """Never used; without it each client would read the system's certificates."""
 
@@ -63,6 +68,72 @@ class Api:
         assert answer.status_code == 201, answer.text
         document: dict[str, Any] = answer.json()
         return document
+
+    async def order(self, order_id: str) -> dict[str, Any]:
+        """An order's document as it is now."""
+        answer = await self.get(f"/v1/orders/{order_id}")
+        assert answer.status_code == 200, answer.text
+        document: dict[str, Any] = answer.json()
+        return document
+
+    async def until(
+        self, order_id: str, *statuses: str, seconds: float = FINAL_SECONDS
+    ) -> dict[str, Any]:
+        """The order once it has one of the statuses."""
+        clock = asyncio.get_running_loop()
+        deadline = clock.time() + seconds
+        while True:
+            order = await self.order(order_id)
+            if order["status"] in statuses:
+                return order
+            assert clock.time() < deadline, f"not {' or '.join(statuses)} in time: {order}"
+            await asyncio.sleep(LOOK_AGAIN_SECONDS)
+
+    async def paid(self, **changes: Any) -> dict[str, Any]:
+        """A new order, which was paid."""
+        return await self.until((await self.placed(**changes))["id"], "paid")
+
+    async def authorized(self, **changes: Any) -> dict[str, Any]:
+        """A new order that waits to be captured."""
+        order = await self.placed(capture_method="manual", **changes)
+        return await self.until(order["id"], "authorized")
+
+    async def capture(
+        self, order_id: str, body: object = None, key: str | None = None, **headers: str
+    ) -> httpx2.Response:
+        return await self.post(f"/v1/orders/{order_id}/capture", body, key, **headers)
+
+    async def cancel(
+        self, order_id: str, body: object = None, key: str | None = None, **headers: str
+    ) -> httpx2.Response:
+        return await self.post(f"/v1/orders/{order_id}/cancel", body, key, **headers)
+
+    async def refund(
+        self, order_id: str, body: object = None, key: str | None = None, **headers: str
+    ) -> httpx2.Response:
+        return await self.post(f"/v1/orders/{order_id}/refunds", body, key, **headers)
+
+    async def refunded(self, order_id: str, **request: Any) -> dict[str, Any]:
+        """A new refund's document."""
+        answer = await self.refund(order_id, request)
+        assert answer.status_code == 201, answer.text
+        document: dict[str, Any] = answer.json()
+        return document
+
+    async def until_settled(self, refund_id: str) -> dict[str, Any]:
+        """The refund once the gateway has answered."""
+        async with asyncio.timeout(FINAL_SECONDS):
+            while True:
+                answer = await self.get(f"/v1/refunds/{refund_id}")
+                assert answer.status_code == 200, answer.text
+                refund: dict[str, Any] = answer.json()
+                if refund["status"] != "pending":
+                    return refund
+                await asyncio.sleep(LOOK_AGAIN_SECONDS)
+
+    async def operations(self, order_id: str) -> list[dict[str, Any]]:
+        """All that the gateway was asked for the order, newest first."""
+        return await self.walk(f"/v1/orders/{order_id}/operations")
 
     async def until_in_progress(self, key: str) -> None:
         """Wait until a request under the key has begun to be recorded."""
@@ -144,6 +215,96 @@ def assert_problem(answer: httpx2.Response, status: int, code: str) -> dict[str,
     for error in document.get("errors", ()):
         assert set(error) == {"pointer", "code", "detail"}
     return document
+
+
+class Described:
+    """The OpenAPI document as a server serves it, and whether an answer is what it says."""
+
+    def __init__(self, document: Mapping[str, Any]) -> None:
+        self._document = document
+
+    def assert_fits(self, answer: httpx2.Response, operation: str) -> None:
+        """`operation` is for example "get /v1/orders/{order_id}"."""
+        method, path = operation.split(" ")
+        described = self._document["paths"][path][method]["responses"]
+        assert str(answer.status_code) in described, (operation, answer.status_code)
+        media_type = answer.headers["content-type"]
+        content = described[str(answer.status_code)]["content"]
+        assert media_type in content, (operation, media_type)
+        wrong = list(self._mismatches(content[media_type]["schema"], answer.json(), "$"))
+        assert not wrong, (operation, wrong)
+
+    def _mismatches(self, schema: Mapping[str, Any], value: object, place: str) -> Iterator[str]:
+        """Where the value is none of the schema, in the few words of JSON Schema that we use. What
+        is not named in an object is wrong too."""
+        if "$ref" in schema:
+            name = schema["$ref"].rpartition("/")[2]
+            yield from self._mismatches(self._document["components"]["schemas"][name], value, place)
+        elif "anyOf" in schema:
+            if all(list(self._mismatches(each, value, place)) for each in schema["anyOf"]):
+                yield f"{place} is none of its kinds"
+        elif not _is_of_type(schema["type"], value):
+            yield f"{place} is no {schema['type']}"
+        elif isinstance(value, dict):
+            yield from self._members(schema, value, place)
+        elif isinstance(value, list):
+            for number, item in enumerate(value):
+                yield from self._mismatches(schema["items"], item, f"{place}[{number}]")
+        else:
+            yield from _unfitting(schema, value, place)
+
+    def _members(
+        self, schema: Mapping[str, Any], value: Mapping[str, Any], place: str
+    ) -> Iterator[str]:
+        known = schema.get("properties", {})
+        for name in set(schema.get("required", ())) - set(value):
+            yield f"{place}.{name} is missing"
+        for name, member in value.items():
+            described = known.get(name) or schema.get("additionalProperties")
+            if isinstance(described, dict):
+                yield from self._mismatches(described, member, f"{place}.{name}")
+            else:
+                yield f"{place}.{name} is not described"
+
+
+_TYPES: Mapping[str, type] = {
+    "object": dict,
+    "array": list,
+    "string": str,
+    "boolean": bool,
+    "null": type(None),
+    "integer": int,
+}
+
+
+def _is_of_type(name: str, value: object) -> bool:
+    # In Python True is an int.
+    return type(value) is _TYPES[name]
+
+
+def _unfitting(schema: Mapping[str, Any], value: object, place: str) -> Iterator[str]:
+    form = schema.get("format")
+    if value not in schema.get("enum", [value]):
+        yield f"{place} is none of {schema['enum']}"
+    if form is not None and not _FORMS[form](str(value)):
+        yield f"{place} is no {form}"
+
+
+def _is_date_time(text: str) -> bool:
+    try:
+        return datetime.fromisoformat(text).tzinfo is not None
+    except ValueError:
+        return False
+
+
+_FORMS: Mapping[str, Callable[[str], object]] = {
+    "uuid": re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}").fullmatch,
+    "date-time": _is_date_time,
+}
+
+
+async def described_by(client: httpx2.AsyncClient) -> Described:
+    return Described((await client.get("/openapi.json")).json())
 
 
 def is_uuid7(text: str) -> bool:

@@ -8,7 +8,7 @@ from anyio.from_thread import start_blocking_portal
 
 from tests.databases import PostgresDatabases
 from tests.journeys.api import Api, client_of, new_merchant
-from tests.journeys.server import SECRET, Harbor, HarborServer
+from tests.journeys.server import SECRET, Harbor, HarborServer, Shop
 
 
 @pytest.fixture(scope="session")
@@ -28,19 +28,14 @@ def on_postgresql(
         start_blocking_portal() as portal,
         portal.wrap_async_context_manager(postgresql_databases.fresh()) as url,
     ):
-        yield Harbor(
-            tmp_path_factory.mktemp("production"),
-            {
-                "HARBOR_DATABASE_URL": url,
-                "HARBOR_REDIS_URL": redis_url,
-                "HARBOR_SECRET_KEY": SECRET,
-            },
-        )
+        yield Harbor(tmp_path_factory.mktemp("production"), _production(url, redis_url))
 
 
 @pytest.fixture(scope="session")
 def sqlite_server(on_sqlite: Harbor) -> Iterator[HarborServer]:
-    with on_sqlite.serving() as server:
+    """Without a worker, as on PostgreSQL: an order stays as it was placed. Nor may another server
+    on the same directory have one."""
+    with on_sqlite.serving("--no-worker") as server:
         yield server
 
 
@@ -74,6 +69,85 @@ def harbor(storage: str, request: pytest.FixtureRequest) -> Harbor:
 def server(storage: str, request: pytest.FixtureRequest) -> HarborServer:
     found: HarborServer = request.getfixturevalue(f"{storage}_server")
     return found
+
+
+@pytest.fixture(scope="session")
+def embedded_shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
+    """The embedded default: the server works for itself, the gateway is inside."""
+    harbor = Harbor(tmp_path_factory.mktemp("shop"))
+    with harbor.serving() as server:
+        yield Shop(harbor=harbor, server=server, bank=harbor)
+
+
+@pytest.fixture(scope="session")
+def worker_shop(
+    postgresql_databases: PostgresDatabases,
+    redis_url: str,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Shop]:
+    """PostgreSQL and a `harbor worker`, with the gateway inside it."""
+    with (
+        start_blocking_portal() as portal,
+        portal.wrap_async_context_manager(postgresql_databases.fresh()) as url,
+    ):
+        harbor = Harbor(tmp_path_factory.mktemp("shop"), _production(url, redis_url))
+        with harbor.serving() as server, harbor.working():
+            yield Shop(harbor=harbor, server=server, bank=harbor)
+
+
+@pytest.fixture(scope="session")
+def gateway_shop(
+    postgresql_databases: PostgresDatabases,
+    redis_url: str,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Shop]:
+    """PostgreSQL, a `harbor worker` and a `harbor gateway`, each a process of its own."""
+    bank = Harbor(tmp_path_factory.mktemp("bank"))
+    with (
+        start_blocking_portal() as portal,
+        portal.wrap_async_context_manager(postgresql_databases.fresh()) as url,
+        bank.gateway() as gateway,
+    ):
+        settings = {**_production(url, redis_url), "HARBOR_GATEWAY_URL": gateway.url}
+        harbor = Harbor(tmp_path_factory.mktemp("shop"), settings)
+        with harbor.serving() as server, harbor.working():
+            yield Shop(harbor=harbor, server=server, bank=bank)
+
+
+def _production(database_url: str, redis_url: str) -> dict[str, str]:
+    return {
+        "HARBOR_DATABASE_URL": database_url,
+        "HARBOR_REDIS_URL": redis_url,
+        "HARBOR_SECRET_KEY": SECRET,
+    }
+
+
+@pytest.fixture(scope="session", params=["embedded", "gateway"])
+def shop(request: pytest.FixtureRequest) -> Shop:
+    """A test that takes it, or what stands on it, runs in the smallest installation where orders
+    are paid, and in the one with the most processes."""
+    found: Shop = request.getfixturevalue(f"{request.param}_shop")
+    return found
+
+
+@pytest.fixture
+async def till(shop: Shop) -> AsyncIterator[Api]:
+    """A new merchant, whose orders are paid."""
+    async with client_of(shop.server) as opened:
+        yield Api(opened, await new_merchant(shop.harbor))
+
+
+@pytest.fixture
+async def other_till(shop: Shop, till: Api) -> Api:
+    """Another new merchant on the same server."""
+    return Api(till.client, await new_merchant(shop.harbor, "Other"))
+
+
+@pytest.fixture
+async def embedded_till(embedded_shop: Shop) -> AsyncIterator[Api]:
+    """A new merchant, whose orders are paid; where the installation makes no difference."""
+    async with client_of(embedded_shop.server) as opened:
+        yield Api(opened, await new_merchant(embedded_shop.harbor))
 
 
 @pytest.fixture

@@ -3,12 +3,13 @@
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, TypeVar
@@ -77,6 +78,15 @@ class Lines:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Effect:
+    """A line of the simulated gateway's books: something that it did."""
+
+    reference: str
+    kind: str
+    amount: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Ended:
     """How a command ended."""
 
@@ -108,6 +118,21 @@ class Harbor:
         given = self.settings.get("HARBOR_DATABASE_URL")
         return given or f"sqlite+aiosqlite:///{self.data / 'harbor.db'}"
 
+    @property
+    def ledger(self) -> Path:
+        """The books of the simulated gateway that runs here."""
+        return self.data / "gateway.db"
+
+    def effects(self) -> list[Effect]:
+        """All that the simulated gateway here has ever done, from its own books."""
+        if not self.ledger.exists():
+            return []
+        with closing(sqlite3.connect(f"file:{self.ledger}?mode=ro", uri=True)) as books:
+            if books.execute("PRAGMA user_version").fetchone() == (0,):
+                return []  # its tables are being made
+            rows = books.execute("SELECT reference, kind, amount FROM effects ORDER BY number")
+            return [Effect(reference=each[0], kind=each[1], amount=each[2]) for each in rows]
+
     def run(self, *arguments: str, seconds: float = 60.0, **settings: str) -> Ended:
         """Run `harbor ARGUMENTS` to its end."""
         ended = subprocess.run(  # noqa: S603 - our own program
@@ -136,22 +161,31 @@ class Harbor:
     @contextmanager
     def serving(self, *arguments: str, **settings: str) -> Iterator["HarborServer"]:
         """A server, killed at the end whatever state a test left it in."""
-        server = self.start(*arguments, **settings)
-        try:
+        with _killed_at_the_end(self.start(*arguments, **settings)) as server:
             yield server
-        finally:
-            server.kill()
+
+    @contextmanager
+    def working(self, **settings: str) -> Iterator["HarborProcess"]:
+        """A `harbor worker` that has begun its work, killed at the end."""
+        with _killed_at_the_end(HarborProcess(self, ("worker",), settings)) as worker:
+            worker.err.first(lambda line: "worker started" in line or None, START_SECONDS)
+            yield worker
+
+    @contextmanager
+    def gateway(self, port: int = 0, **settings: str) -> Iterator["HarborGateway"]:
+        """A `harbor gateway`, with its books in the data directory; killed at the end."""
+        with _killed_at_the_end(HarborGateway(self, port, settings)) as gateway:
+            yield gateway
 
 
-class HarborServer:
-    """`harbor serve --port 0` in a process group of its own. Its socket takes connections from the
-    moment this is made; what connects waits until the application has started."""
+class HarborProcess:
+    """`harbor ARGUMENTS`, which runs until it is told to stop, in a process group of its own."""
 
     def __init__(
         self, harbor: Harbor, arguments: tuple[str, ...], settings: Mapping[str, str]
     ) -> None:
         self.process = subprocess.Popen(  # noqa: S603
-            [HARBOR, "serve", "--port", "0", *arguments],
+            [HARBOR, *arguments],
             cwd=harbor.directory,
             env=harbor.environment | dict(settings),
             stdin=subprocess.DEVNULL,
@@ -165,15 +199,6 @@ class HarborServer:
         assert self.process.stderr is not None
         self.out = Lines(self.process.stdout)
         self.err = Lines(self.process.stderr)
-        try:
-            self.url: str = self.err.first(_address, START_SECONDS)
-        except LookupError as error:
-            self.kill()
-            raise ServerDidNotStart(str(error)) from error
-
-    @property
-    def port(self) -> int:
-        return int(self.url.rpartition(":")[2])
 
     @property
     def is_alive(self) -> bool:
@@ -185,19 +210,6 @@ class HarborServer:
         whole = psutil.Process(self.process.pid)
         everyone = (whole, *whole.children(recursive=True))
         return float(sum(each.memory_info().rss for each in everyone)) / 2**20
-
-    def await_started(self) -> None:
-        """Wait until the application itself says that it has started."""
-        self.err.first(lambda line: "startup complete" in line or None, START_SECONDS)
-
-    def logged(self, request_id: str) -> dict[str, Any]:
-        """The log line of one request; waits for it."""
-
-        def find(line: str) -> dict[str, Any] | None:
-            record: dict[str, Any] = json.loads(line)
-            return record if record.get("request_id") == request_id else None
-
-        return self.err.first(find)
 
     def terminate(self) -> None:
         """SIGTERM: ask it to stop, and do not wait."""
@@ -221,6 +233,72 @@ class HarborServer:
         leash.take_off(self.process.pid)
         self.out.await_end()
         self.err.await_end()
+
+
+class HarborServer(HarborProcess):
+    """`harbor serve --port 0`. Its socket takes connections from the moment this is made; what
+    connects waits until the application has started."""
+
+    def __init__(
+        self, harbor: Harbor, arguments: tuple[str, ...], settings: Mapping[str, str]
+    ) -> None:
+        super().__init__(harbor, ("serve", "--port", "0", *arguments), settings)
+        self.url = _address_of(self)
+
+    @property
+    def port(self) -> int:
+        return int(self.url.rpartition(":")[2])
+
+    def await_started(self) -> None:
+        """Wait until the application itself says that it has started."""
+        self.err.first(lambda line: "startup complete" in line or None, START_SECONDS)
+
+    def logged(self, request_id: str) -> dict[str, Any]:
+        """The log line of one request; waits for it."""
+
+        def find(line: str) -> dict[str, Any] | None:
+            record: dict[str, Any] = json.loads(line)
+            return record if record.get("request_id") == request_id else None
+
+        return self.err.first(find)
+
+
+class HarborGateway(HarborProcess):
+    """`harbor gateway`."""
+
+    def __init__(self, harbor: Harbor, port: int, settings: Mapping[str, str]) -> None:
+        super().__init__(harbor, ("gateway", "--port", str(port)), settings)
+        self.url = _address_of(self)
+
+
+def _address_of(process: HarborProcess) -> str:
+    """Where it says that it listens. Raises ServerDidNotStart."""
+    try:
+        return process.err.first(_address, START_SECONDS)
+    except LookupError as error:
+        process.kill()
+        raise ServerDidNotStart(str(error)) from error
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shop:
+    """An installation that takes money: a server, whoever works for it, and the place where the
+    gateway keeps its books."""
+
+    harbor: Harbor
+    server: HarborServer
+    bank: Harbor
+
+
+Started = TypeVar("Started", bound=HarborProcess)
+
+
+@contextmanager
+def _killed_at_the_end(process: Started) -> Iterator[Started]:
+    try:
+        yield process
+    finally:
+        process.kill()
 
 
 def _address(line: str) -> str | None:

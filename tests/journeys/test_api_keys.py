@@ -91,8 +91,16 @@ async def test_each_route_wants_its_scope(api: Api) -> None:
             lambda key: key.get(f"/v1/orders/{order_id}"),
             lambda key: key.get("/v1/customers/cus_42/orders"),
             lambda key: key.get("/v1/idempotency-keys/x"),
+            lambda key: key.get(f"/v1/orders/{order_id}/refunds"),
+            lambda key: key.get(f"/v1/orders/{order_id}/operations"),
+            lambda key: key.get(f"/v1/refunds/{uuid4()}"),
         ],
-        "orders:write": [lambda key: key.place()],
+        "orders:write": [
+            lambda key: key.place(),
+            lambda key: key.capture(str(uuid4())),
+            lambda key: key.cancel(str(uuid4())),
+            lambda key: key.refund(str(uuid4())),
+        ],
         "keys:manage": [
             lambda key: key.get("/v1/api-keys"),
             lambda key: key.post("/v1/api-keys", {"scopes": ["keys:manage"]}),
@@ -269,18 +277,33 @@ async def _rotate(api: Api, key_id: str) -> httpx2.Response:
     return await api.post(f"/v1/api-keys/{key_id}/rotate", {"overlap_seconds": 0})
 
 
-async def test_no_route_lets_a_merchant_see_or_touch_anothers_rows(api: Api, other: Api) -> None:
+async def test_no_route_lets_a_merchant_see_or_touch_anothers_rows(
+    till: Api, other_till: Api
+) -> None:
     """Every operation of the document stands in this table, or the test fails."""
+    api, other = till, other_till
     key = a_key()
     order = (await other.place(key, customer_id="theirs", invoice_id="theirs")).json()
     their_key = await _own_key(other)
+    await other.until(order["id"], "paid")
+    refund = await other.refunded(order["id"], amount_cents=1, reason="theirs")
+    await other.until_settled(refund["id"])
+    held = await other.authorized(customer_id="theirs")
+    before = await other.walk("/v1/orders")
+    path, path_of_held = f"/v1/orders/{order['id']}", f"/v1/orders/{held['id']}"
     seen: dict[str, list[httpx2.Response]] = {
         "get /v1/orders": [
             await api.get("/v1/orders"),
             await api.get("/v1/orders?customer_id=theirs"),
             await api.get("/v1/orders?invoice_id=theirs"),
         ],
-        "get /v1/orders/{order_id}": [await api.get(f"/v1/orders/{order['id']}")],
+        "get /v1/orders/{order_id}": [await api.get(path)],
+        "post /v1/orders/{order_id}/capture": [await api.post(f"{path_of_held}/capture")],
+        "post /v1/orders/{order_id}/cancel": [await api.post(f"{path_of_held}/cancel")],
+        "post /v1/orders/{order_id}/refunds": [await api.post(f"{path}/refunds")],
+        "get /v1/orders/{order_id}/refunds": [await api.get(f"{path}/refunds")],
+        "get /v1/orders/{order_id}/operations": [await api.get(f"{path}/operations")],
+        "get /v1/refunds/{refund_id}": [await api.get(f"/v1/refunds/{refund['id']}")],
         "get /v1/customers/{customer_id}/orders": [await api.get("/v1/customers/theirs/orders")],
         "get /v1/idempotency-keys/{key}": [await api.get(f"/v1/idempotency-keys/{key}")],
         "get /v1/api-keys": [await api.get("/v1/api-keys")],
@@ -300,8 +323,10 @@ async def test_no_route_lets_a_merchant_see_or_touch_anothers_rows(api: Api, oth
     for answers in seen.values():
         for answer in answers:
             assert "theirs" not in answer.text
-            assert order["id"] not in answer.text
+            for their_own in (order["id"], held["id"], refund["id"]):
+                assert their_own not in answer.text
             assert their_key["id"] not in answer.text
             assert their_key["prefix"] not in answer.text
-    assert [o["id"] for o in await other.walk("/v1/orders")] == [order["id"]]
+    assert await other.walk("/v1/orders") == before
+    assert await other.walk(f"{path}/refunds") == [refund | {"status": "succeeded"}]
     assert [k["id"] for k in await other.walk("/v1/api-keys")] == [their_key["id"]]

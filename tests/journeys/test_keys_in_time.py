@@ -95,7 +95,7 @@ async def test_an_expired_key_never_runs_again_and_says_what_it_made(
     order = (await sqlite_api.place(key)).json()
     await _expire(on_sqlite, key, cleared=cleared)
     # A process remembers what it answered itself: after a month it is another one.
-    with on_sqlite.serving() as server:
+    with on_sqlite.serving("--no-worker") as server:
         async with client_of(server) as client:
             api = Api(client, sqlite_api.api_key)
             for _ in range(2):

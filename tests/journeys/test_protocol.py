@@ -31,7 +31,8 @@ BODY = render(ORDER)
 def impatient(on_sqlite: Harbor) -> Iterator[HarborServer]:
     """A server that waits for half a second only."""
     limit = str(LIMIT_SECONDS)
-    with on_sqlite.serving(HARBOR_HEAD_SECONDS=limit, HARBOR_BODY_SECONDS=limit) as server:
+    limits = {"HARBOR_HEAD_SECONDS": limit, "HARBOR_BODY_SECONDS": limit}
+    with on_sqlite.serving("--no-worker", **limits) as server:
         yield server
 
 

@@ -37,7 +37,10 @@ async def _check(book: Book, harbor: Harbor, keys: int) -> str:
     assert set(book.statuses) <= {200, 201, 409}
     assert book.statuses.total() == keys * DUPLICATES
     assert set(book.made.values()) == {1}
-    with harbor.serving() as new, harbor.serving(HARBOR_REDIS_URL="") as alone:
+    with (
+        harbor.serving("--no-worker") as new,
+        harbor.serving("--no-worker", HARBOR_REDIS_URL="") as alone,
+    ):
         orders = await nothing_lost_nothing_doubled(book, Servers(new, alone))
     assert orders == keys
     return f"{keys} keys x {DUPLICATES} duplicates: {orders} orders listed; {book.told()}"
@@ -82,7 +85,7 @@ async def test_duplicates_while_redis_is_killed_and_comes_back_empty(
 
 async def test_duplicates_on_sqlite(on_sqlite: Harbor, full: bool, say: Say) -> None:
     keys = 1_000 if full else 40
-    with on_sqlite.serving() as server:
+    with on_sqlite.serving("--no-worker") as server:
         book = Book(await new_merchant(on_sqlite))
         servers = Servers(server)
         started = time.perf_counter()

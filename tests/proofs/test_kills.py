@@ -63,7 +63,10 @@ class Load:
 
 async def _as_strangers_see_it(harbor: Harbor, book: Book) -> int:
     """By processes that remember nothing, with Redis and without. The number of orders."""
-    with harbor.serving() as new, harbor.serving(HARBOR_REDIS_URL="") as alone:
+    with (
+        harbor.serving("--no-worker") as new,
+        harbor.serving("--no-worker", HARBOR_REDIS_URL="") as alone,
+    ):
         return await nothing_lost_nothing_doubled(book, Servers(new, alone))
 
 
@@ -71,7 +74,8 @@ async def test_a_server_that_is_killed_under_load_loses_and_doubles_nothing(
     harbor: Harbor, full: bool, say: Say
 ) -> None:
     rounds = 20 if full else 3
-    server = harbor.start()
+    # Without a worker an order stays as it was placed, to the byte.
+    server = harbor.start("--no-worker")
     await asyncio.to_thread(server.await_started)
     servers = Servers(server)
     book = Book(await new_merchant(harbor))
@@ -83,7 +87,7 @@ async def test_a_server_that_is_killed_under_load_loses_and_doubles_nothing(
                 await load.more(ORDERS_A_ROUND)
                 servers.all[0].kill()
                 say(f"kill {number}: {len(book.bodies)} orders acknowledged")
-                servers.all[0] = await asyncio.to_thread(harbor.start)
+                servers.all[0] = await asyncio.to_thread(harbor.start, "--no-worker")
             await load.more(ORDERS_A_ROUND)
             load.stop()
             await loading
