@@ -85,7 +85,7 @@ async def gather(ledger: Path, database_url: str) -> Evidence:
     async with closing_database(Database(database_url)) as opened, opened.statement() as connection:
         for table in read:
             rows = (await connection.execute(select(table))).mappings().all()
-            evidence.tables[table.name] = rows
+            evidence.tables[table.name] = [dict(row) for row in rows]
     return evidence
 
 
@@ -195,8 +195,8 @@ def _keys(evidence: Evidence, book: Book) -> Iterator[str]:
         if row["resource_id"] not in (refunds if row["resource_type"] == "refund" else made):
             yield f"{row['key']} made nothing"
     for order in evidence[orders]:
-        row = of_key.get(order["idempotency_key"])
-        if row is None or row["resource_id"] != order["id"]:
+        kept = of_key.get(order["idempotency_key"])
+        if kept is None or kept["resource_id"] != order["id"]:
             yield f"order {order['id']} has no key"
     of_refunds = Counter(row["resource_id"] for row in of_key.values())
     for refund in refunds:

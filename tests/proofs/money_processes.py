@@ -104,7 +104,7 @@ class Worker(Process):
 
     def __init__(self, harbor: Harbor, name: str, options: WorkerOptions) -> None:
         self.marks = MarkReader(harbor.directory / f"{name}.marks")
-        command = [
+        command: list[str | Path] = [
             *(sys.executable, "-m", "tests.proofs.watched_worker"),
             *("--marks", self.marks.path, "--seed", name, "--mutant", options.mutant),
             *("--longest-stay", str(options.longest_stay)),
