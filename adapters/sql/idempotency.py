@@ -239,8 +239,15 @@ def _outcome(refused: Row) -> _Outcome:
 
 
 def _as_standing(record: Record, found: StoredAnswer) -> Standing:
-    """Ours when it tells of what we made, in an attempt whose end we did not see."""
-    return Standing(answer=found, fresh=found.resource_id == record.answer.resource_id)
+    """Ours when it is what we would have stored, to the byte, in an attempt whose end we did not
+    see. That it tells of the same resource is not enough: two captures of an order do."""
+    ours = record.answer
+    fresh = (found.resource_id, found.created_at, found.body) == (
+        ours.resource_id,
+        ours.created_at,
+        ours.body,
+    )
+    return Standing(answer=found, fresh=fresh)
 
 
 class _Pauses:

@@ -102,6 +102,12 @@ class World:
     async def place(
         self, key: str = "a key", *, amount: int = 1000, manual: bool = False, **request: Any
     ) -> Order:
+        answer = await self.ask_for_order(key, amount=amount, manual=manual, **request)
+        return await self.order(UUID(answer.location.removeprefix("/v1/orders/")))
+
+    async def ask_for_order(
+        self, key: str, *, amount: int = 1000, manual: bool = False, **request: Any
+    ) -> Answer:
         command = PlaceOrderCommand(
             claim=self.claim(key, amount_cents=amount, manual=manual, **request),
             request=a_request(
@@ -110,8 +116,7 @@ class World:
                 **request,
             ),
         )
-        answer = await self.place_order(command)
-        return await self.order(UUID(answer.location.removeprefix("/v1/orders/")))
+        return await self.place_order(command)
 
     async def capture(
         self,
