@@ -22,7 +22,7 @@ _DETAIL: Final = re.compile(
 )
 _PIPE_BYTES: Final = 4_096
 """PIPE_BUF of Linux: a write of so much is one piece."""
-_QUIET: Final = ("sqlalchemy", "asyncio", "aiosqlite", "alembic", "httpx2", "httpcore2")
+_QUIET: Final = ("sqlalchemy", "asyncio", "aiosqlite", "alembic", "aiohttp")
 
 _OF_A_REQUEST: Final = ["method", "route", "status", "duration_ms", "request_id", "merchant_id"]
 _requests: Final = logging.getLogger("harbor.http")

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 from adapters.simulated import wire
 from adapters.simulated.books import REMEMBERS_KEYS_FOR, EffectPage, Position
@@ -17,13 +17,10 @@ from application.ports.readiness import Finding, ReadinessProbe
 from domain.payment import Outcome, Unknown
 
 if TYPE_CHECKING:
-    import httpx2
+    from aiohttp import ClientResponse, ClientSession
 
-_CONNECT_SECONDS: Final = 5.0
 _ANSWER_SECONDS: Final = 30.0
 _PROBE_SECONDS: Final = 5.0
-# Shorter than a server leaves an idle connection open, so that none is used that it just closed.
-_IDLE_SECONDS: Final = 4.0
 _MOST_ANSWER_BYTES: Final = 16_384
 _MOST_PAGE_BYTES: Final = 1_048_576
 _LONGEST_RETRY_AFTER: Final = timedelta(hours=1)
@@ -51,7 +48,7 @@ class RemoteSimulatedGateway(PaymentGateway):
         self._url = url.rstrip("/")
         self._connections = connections
         self._answer_seconds = answer_seconds
-        self._opened: httpx2.AsyncClient | None = None
+        self._opened: ClientSession | None = None
 
     @property
     def name(self) -> str:
@@ -102,7 +99,7 @@ class RemoteSimulatedGateway(PaymentGateway):
     async def close(self) -> None:
         opened, self._opened = self._opened, None
         if opened is not None:
-            await opened.aclose()
+            await opened.close()
 
     async def _page(self, since: datetime, after: Position | None) -> EffectPage:
         query = {"since": since.isoformat()}
@@ -129,38 +126,39 @@ class RemoteSimulatedGateway(PaymentGateway):
         at_most: int = _MOST_ANSWER_BYTES,
     ) -> _Answer:
         """Raises _NoAnswer, and nothing else whatever is at the other end."""
-        import httpx2  # a process whose gateway is inside never needs it
+        # A process whose gateway is inside never needs them.
+        from aiohttp import (
+            ClientConnectionError,
+            ClientError,
+            InvalidURL,
+            NonHttpUrlClientError,
+            ServerDisconnectedError,
+        )
 
+        from adapters.http_client import answer_to
+
+        url = self._url + path + (f"?{urlencode(query)}" if query else "")
         try:
-            async with (
-                asyncio.timeout(self._answer_seconds),
-                self._client().stream(
-                    method, self._url + path, content=content, params=query
-                ) as response,
-            ):
-                return await _read(response, at_most)
+            async with asyncio.timeout(self._answer_seconds):
+                async with answer_to(self._session(), method, url, content=content) as response:
+                    return await _read(response, at_most)
         except TimeoutError as error:
             raise _NoAnswer("timeout") from error
-        except (httpx2.RemoteProtocolError, wire.Unreadable) as error:
+        except (ServerDisconnectedError, wire.Unreadable) as error:
+            raise _NoAnswer("unreadable") from error
+        except (ClientConnectionError, InvalidURL, NonHttpUrlClientError) as error:
+            raise _NoAnswer("unreachable") from error
+        except ClientError as error:
             raise _NoAnswer("unreadable") from error
         except Exception as error:  # no failure of a client library is a failure of ours
             raise _NoAnswer("unreachable") from error
 
-    def _client(self) -> "httpx2.AsyncClient":
+    def _session(self) -> "ClientSession":
         if self._opened is None:
-            import httpx2
+            from adapters.http_client import http_session
 
-            self._opened = httpx2.AsyncClient(
-                # All else is measured by the time that an answer may take.
-                timeout=httpx2.Timeout(None, connect=_CONNECT_SECONDS),
-                limits=httpx2.Limits(
-                    max_connections=self._connections,
-                    max_keepalive_connections=self._connections,
-                    keepalive_expiry=_IDLE_SECONDS,
-                ),
-                headers={"Content-Type": "application/json", "Accept-Encoding": "identity"},
-                follow_redirects=False,
-                trust_env=False,
+            self._opened = http_session(
+                connections=self._connections, headers={"Content-Type": "application/json"}
             )
         return self._opened
 
@@ -182,16 +180,15 @@ class RemoteSimulatedGatewayProbe(ReadinessProbe):
         return Finding(name="gateway", problem=problem, required=False)
 
 
-async def _read(response: "httpx2.Response", at_most: int) -> _Answer:
-    """Raises Unreadable when there is more of it. What is packed is not unpacked: a little of that
-    may be very much."""
-    body = bytearray()
-    async for chunk in response.aiter_raw():
-        body += chunk
-        if len(body) > at_most:
-            raise wire.Unreadable("length")
+async def _read(response: "ClientResponse", at_most: int) -> _Answer:
+    """Raises Unreadable when there is more of it."""
+    from adapters.http_client import read_at_most
+
+    body = await read_at_most(response, at_most)
+    if body is None:
+        raise wire.Unreadable("length")
     retry_after = _retry_after(response.headers.get("Retry-After", ""))
-    return _Answer(status=response.status_code, body=bytes(body), retry_after=retry_after)
+    return _Answer(status=response.status, body=body, retry_after=retry_after)
 
 
 def _retry_after(text: str) -> timedelta | None:

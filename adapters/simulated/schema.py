@@ -51,6 +51,12 @@ SCHEMA: Final = (
     CREATE TRIGGER effects_stay BEFORE DELETE ON effects
     BEGIN SELECT RAISE(ABORT, 'an effect stays'); END
     """,
+    # REPLACE deletes without asking the trigger above.
+    """
+    CREATE TRIGGER effects_are_not_replaced BEFORE INSERT ON effects
+    WHEN EXISTS (SELECT 1 FROM effects WHERE number = NEW.number)
+    BEGIN SELECT RAISE(ABORT, 'an effect never changes'); END
+    """,
     # What was said of each request that was carried out: its effect, or why it was declined.
     """
     CREATE TABLE answers (

@@ -17,6 +17,8 @@ LONGEST_HOLD: Final = timedelta(days=31)
 """How long after its creation a payment may still be captured or voided: 30 days in Japan, 7 at
 most elsewhere. https://docs.stripe.com/payments/place-a-hold-on-a-payment-method"""
 
+_AT_ONCE: Final = timedelta(minutes=1)
+
 
 def effects_of_payment(payment: Payment) -> Iterator[Effect]:
     """One payment intent is up to two effects: an authorization, and its capture or void."""
@@ -27,20 +29,39 @@ def effects_of_payment(payment: Payment) -> Iterator[Effect]:
     elif paid:
         yield _effect(payment, REFERENCE, first, payment.received)
     if payment.is_manual and paid:
-        # Captured by somebody else, in the dashboard, it is an effect for nobody we know.
-        yield _effect(payment, CAPTURE_REFERENCE, OperationKind.CAPTURE, payment.received)
+        # Captured by somebody else, in the dashboard, it names the order by its authorization.
+        by_us = CAPTURE_REFERENCE in payment.marks
+        mark = CAPTURE_REFERENCE if by_us else REFERENCE
+        yield _effect(payment, mark, OperationKind.CAPTURE, payment.received)
     if payment.is_voided:
         yield _effect(payment, VOID_REFERENCE, OperationKind.VOID, payment.amount)
 
 
 def effects_of_refund(refund: Refund) -> Iterator[Effect]:
-    if refund.status == "succeeded":
+    """One that bears no reference was made by somebody else, in the dashboard, of our payment."""
+    if refund.status == "succeeded" and not _is_release(refund):
         yield Effect(
-            reference=refund.marks[REFERENCE],
+            reference=refund.marks.get(REFERENCE, ""),
             kind=OperationKind.REFUND,
             amount=refund.amount,
             at=refund.created_at,
         )
+
+
+def _is_release(refund: Refund) -> bool:
+    """Whether nothing came back, for nothing was taken: what is not captured of an authorization,
+    a part or all of it, Stripe writes down as a refund.
+    https://docs.stripe.com/api/payment_intents/cancel,
+    https://github.com/solidusio/solidus_stripe/pull/268"""
+    payment = refund.payment
+    if REFERENCE in refund.marks or payment is None or not payment.is_manual:
+        return False
+    if payment.status != "succeeded":
+        return True
+    captured_at = payment.captured_at or refund.created_at
+    at_once = refund.created_at - captured_at <= _AT_ONCE
+    left = payment.amount.amount_minor - payment.received.amount_minor
+    return refund.amount.amount_minor == left and at_once
 
 
 def _effect(payment: Payment, mark: str, kind: OperationKind, amount: Money) -> Effect:

@@ -3,8 +3,8 @@
 import asyncio
 import json
 import re
-from collections.abc import AsyncGenerator
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, Sequence
+from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlencode
 
@@ -13,7 +13,7 @@ from adapters.stripe.wire import Answer, Call, Json, look
 from domain.payment import Unknown
 
 if TYPE_CHECKING:
-    from httpx2 import AsyncClient, Response
+    from aiohttp import ClientResponse, ClientSession
 
 API_BASE: Final = "https://api.stripe.com"
 API_VERSION: Final = "2025-03-31.basil"
@@ -25,6 +25,10 @@ MAX_PAGE_BYTES: Final = 8_000_000
 """A page of a hundred payment intents with their charges is a few hundred kilobytes."""
 PAGE_ITEMS: Final = 100
 MAX_PAGES: Final = 20_000
+
+LONGEST_PAUSE: Final = timedelta(minutes=1)
+"""Between two attempts at a page, whatever Stripe asks for."""
+_PASSING: Final = frozenset({"timeout", "unreachable", "throttled", "server_error"})
 
 _VISIBLE: Final = re.compile(r"[!-~]{1,255}")
 
@@ -38,8 +42,9 @@ class NoPage(Exception):
 
 
 class StripeClient:
-    """Makes single calls and never repeats one by itself. Nothing that it raises, returns or shows
-    holds the API key; errors of the HTTP library, which hold the request, go no further."""
+    """Makes single calls, and repeats none by itself but the pages of a list, where it is told to.
+    Nothing that it raises, returns or shows holds the API key; errors of the HTTP library, which
+    hold the request, go no further."""
 
     def __init__(
         self,
@@ -57,7 +62,7 @@ class StripeClient:
         self._base_url = base_url.rstrip("/")
         self._connections = connections
         self._patience_seconds = patience_seconds
-        self._opened: AsyncClient | None = None
+        self._opened: ClientSession | None = None
 
     async def send(self, call: Call, *, max_bytes: int = MAX_BODY_BYTES) -> Answer | Unknown:
         """The answer, whatever its status; else why there is none. It raises nothing."""
@@ -70,13 +75,18 @@ class StripeClient:
             # No connection, a broken one, or no HTTP: all the same, nobody knows what was done.
             return Unknown("unreachable")
 
-    async def pages(self, path: str, *fields: tuple[str, str]) -> AsyncGenerator[Json]:
-        """Every item of a list, newest first. https://docs.stripe.com/api/pagination
-        Raises NoPage."""
+    async def pages(
+        self, path: str, *fields: tuple[str, str], pauses: Sequence[timedelta] = ()
+    ) -> AsyncGenerator[Json]:
+        """Every item of a list, newest first. A page that does not come is asked for again after
+        each of the `pauses`. https://docs.stripe.com/api/pagination
+
+        Raises NoPage.
+        """
         after: tuple[tuple[str, str], ...] = ()
         for _ in range(MAX_PAGES):
             page = look(path, *fields, ("limit", str(PAGE_ITEMS)), *after)
-            items, has_more = _items(await self.send(page, max_bytes=MAX_PAGE_BYTES))
+            items, has_more = _items(await self._page(page, pauses))
             for item in items:
                 yield item
             if not has_more:
@@ -87,67 +97,71 @@ class StripeClient:
             after = last
         raise NoPage(Unknown("unreadable"))
 
+    async def _page(self, page: Call, pauses: Sequence[timedelta]) -> Answer | Unknown:
+        for pause in pauses:
+            answer = await self.send(page, max_bytes=MAX_PAGE_BYTES)
+            problem = answer if isinstance(answer, Unknown) else unanswered(answer)
+            if problem is None or problem.problem not in _PASSING:
+                return answer
+            await asyncio.sleep(longer(pause, problem.retry_after).total_seconds())
+        return await self.send(page, max_bytes=MAX_PAGE_BYTES)
+
     async def close(self) -> None:
         opened, self._opened = self._opened, None
         if opened is not None:
-            await opened.aclose()
+            await opened.close()
 
     async def _send(self, call: Call, max_bytes: int) -> Answer | Unknown:
+        from adapters.http_client import answer_to
+
         fields = urlencode(call.fields)
         in_url = call.method == "GET"
         headers = {} if call.key is None else {"Idempotency-Key": call.key}
         if not in_url:
             headers["Content-Type"] = "application/x-www-form-urlencoded"
-        async with self._client().stream(
-            call.method,
-            f"{self._base_url}{call.path}" + (f"?{fields}" if in_url and fields else ""),
-            content=None if in_url else fields.encode(),
-            headers=headers,
+        url = f"{self._base_url}{call.path}" + (f"?{fields}" if in_url and fields else "")
+        content = None if in_url else fields.encode()
+        async with answer_to(
+            self._session(), call.method, url, content=content, headers=headers
         ) as response:
             body = _parsed(await _read(response, max_bytes))
             if not isinstance(body, dict):
-                return _unreadable(response.status_code)
+                return _unreadable(response.status)
             return Answer(
-                status=response.status_code,
+                status=response.status,
                 body=body,
                 retry_after=response.headers.get("retry-after"),
+                is_replay=response.headers.get("idempotent-replayed") == "true",
             )
 
-    def _client(self) -> "AsyncClient":
+    def _session(self) -> "ClientSession":
         """Opened when it is first needed: a process that never asks Stripe pays nothing for it."""
         if self._opened is None:
-            import httpx2  # noqa: PLC0415 - with its TLS context, a noticeable part of a start
+            from adapters.http_client import http_session
 
-            self._opened = httpx2.AsyncClient(
+            self._opened = http_session(
+                connections=self._connections,
                 headers={
                     "Authorization": f"Bearer {self._api_key}",
                     "Stripe-Version": API_VERSION,
-                    # A compressed answer could be of any size once it is unpacked.
-                    "Accept-Encoding": "identity",
                     "User-Agent": "harbor",
                 },
-                timeout=None,  # `send` bounds the whole, which no phase can exceed
-                limits=httpx2.Limits(
-                    max_connections=self._connections,
-                    max_keepalive_connections=self._connections,
-                ),
-                follow_redirects=False,
-                trust_env=False,
             )
         return self._opened
 
 
-async def _read(response: "Response", max_bytes: int) -> bytes | None:
+def longer(pause: timedelta, asked_for: timedelta | None) -> timedelta:
+    """The pause, or what Stripe asks for where that is longer, within reason."""
+    return max(pause, min(asked_for or pause, LONGEST_PAUSE))
+
+
+async def _read(response: "ClientResponse", max_bytes: int) -> bytes | None:
     """The body as it came; None when it is too long or compressed against our wish."""
+    from adapters.http_client import read_at_most
+
     if response.headers.get("content-encoding", "identity") != "identity":
         return None
-    body = bytearray()
-    async with aclosing(response.aiter_raw()) as chunks:
-        async for chunk in chunks:
-            body += chunk
-            if len(body) > max_bytes:
-                return None
-    return bytes(body)
+    return await read_at_most(response, max_bytes)
 
 
 def _parsed(body: bytes | None) -> Json:

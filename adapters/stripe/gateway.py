@@ -1,44 +1,62 @@
 """Stripe as the payment gateway."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from datetime import datetime, timedelta
 from typing import Final, TypeVar
 
-from adapters.stripe import failures
 from adapters.stripe.books import LONGEST_HOLD, effects_of_payment, effects_of_refund
 from adapters.stripe.client import NoPage, StripeClient
-from adapters.stripe.payments import Payment, Refund, is_id, marks_of, read_payment, read_refund
-from adapters.stripe.requests import accepts, first_call
+from adapters.stripe.payments import (
+    Payment,
+    Refund,
+    is_id,
+    marks_of,
+    marks_of_payment,
+    read_payment,
+    read_refund,
+)
+from adapters.stripe.requests import accepts, customer_of, first_call
 from adapters.stripe.translate import (
-    REFUSED,
+    Doubt,
+    Step,
     conclude,
     found_payment,
     found_refund,
     unanswered,
 )
-from adapters.stripe.wire import REFERENCE, Call, Json, look
+from adapters.stripe.windows import seconds, whole_window, windows
+from adapters.stripe.wire import (
+    REFERENCE,
+    WITH_CAPTURES,
+    WITH_CHARGE,
+    WITH_CHARGES,
+    WITH_PAYMENTS,
+    Call,
+    Json,
+    look,
+)
 from application.ports.gateway import Effect, GatewayRequest, GatewayUnavailable, PaymentGateway
-from domain.payment import Declined, OperationKind, Outcome, Unknown
+from domain.payment import OperationKind, Outcome, Unknown
 
 Read = TypeVar("Read", Payment, Refund)
 
 _REMEMBERED: Final = timedelta(hours=24)
 """https://docs.stripe.com/api/idempotent_requests"""
-_CLOCKS_APART: Final = timedelta(minutes=5)
-"""By how much our clock may run ahead of Stripe's, which dates what is listed."""
-_SOON: Final = timedelta(minutes=15)
-_WITH_CHARGE: Final = ("expand[]", "latest_charge")
-_WITH_CHARGES: Final = ("expand[]", "data.latest_charge")
-_WITH_CAPTURES: Final = ("expand[]", "data.latest_charge.balance_transaction")
+PAUSES: Final = tuple(timedelta(seconds=2**doublings) for doublings in range(6))
+"""Between the attempts at a page of Stripe's books, about a minute in all."""
 
 
 class StripeGateway(PaymentGateway):
     """Charges are payment intents; see `translate` for what is asked and how it is understood."""
 
-    def __init__(self, client: StripeClient) -> None:
-        """An operation makes up to three calls, a search as many as it has pages."""
+    def __init__(self, client: StripeClient, *, pauses: Sequence[timedelta] = PAUSES) -> None:
+        """An operation makes up to four calls, and looks for itself where the last one leaves a
+        doubt. A look is one call where Stripe's id of the payment is known, else as many as there
+        are pages, with one at least for each window. The books are read through passing faults:
+        each page is asked for once, and again after each of the `pauses`."""
         self._client = client
+        self._pauses = pauses
 
     @property
     def name(self) -> str:
@@ -52,13 +70,7 @@ class StripeGateway(PaymentGateway):
         return accepts(payment_method)
 
     async def execute(self, request: GatewayRequest) -> Outcome:
-        outcome = await self._follow(request, first_call(request))
-        if outcome != REFUSED:
-            return outcome
-        # Stripe took nothing of it, for a reason that we cannot read. When it has nothing of ours
-        # from an earlier time either, nothing was done and nothing will be.
-        found = await self.find(request)
-        return Declined(failures.REFUSED) if found is None else found
+        return await self._follow(request, first_call(request))
 
     async def find(self, request: GatewayRequest) -> Outcome | None:
         """By Stripe's id where it is known, else by going through what was created when it was
@@ -92,21 +104,27 @@ class StripeGateway(PaymentGateway):
     async def close(self) -> None:
         await self._client.close()
 
-    async def _follow(self, request: GatewayRequest, step: Outcome | Call) -> Outcome:
+    async def _follow(self, request: GatewayRequest, step: Step) -> Outcome:
         while isinstance(step, Call):
             step = conclude(request, step, await self._client.send(step))
+        if isinstance(step, Doubt):
+            # Looking leaves none: what it may have to send is a cancellation.
+            return await self.find(request) or step.otherwise
         return step
 
     async def _effects(self, since: datetime) -> AsyncGenerator[Effect]:
         """Raises NoPage."""
         begun = _created_since(since - LONGEST_HOLD)
-        async with aclosing(self._ours("/v1/payment_intents", begun, _WITH_CAPTURES)) as payments:
+        payments = self._ours("/v1/payment_intents", begun, WITH_CAPTURES, pauses=self._pauses)
+        async with aclosing(payments):
             async for item in payments:
                 for effect in effects_of_payment(_readable(read_payment(item))):
                     yield effect
-        async with aclosing(self._ours("/v1/refunds", _created_since(since))) as refunds:
+        made = _created_since(since)
+        refunds = self._ours("/v1/refunds", made, WITH_PAYMENTS, pauses=self._pauses)
+        async with aclosing(refunds):
             async for item in refunds:
-                for effect in effects_of_refund(_readable(read_refund(item))):
+                for effect in effects_of_refund(_readable_refund(item)):
                     yield effect
 
     async def _find_payment(self, request: GatewayRequest) -> Payment | None:
@@ -115,15 +133,19 @@ class StripeGateway(PaymentGateway):
             return await self._retrieve(request.payment_id)
         if request.kind in (OperationKind.CAPTURE, OperationKind.VOID):
             return None
-        # Nearly always it was created when it was first asked for; else when it was asked again.
-        soon = request.asked_at + _SOON
-        last = request.asked_at + _REMEMBERED
-        return await self._listed(
-            request, ("gte", request.asked_at - _CLOCKS_APART), ("lte", soon)
-        ) or await self._listed(request, ("gt", soon), ("lte", last))
+        customer = customer_of(request.payment_method)
+        if customer is not None:
+            # Of whom there is not much in a day.
+            whole = whole_window(request.asked_at)
+            return await self._listed(request, ("customer", customer), *whole)
+        for window in windows(request.asked_at):
+            payment = await self._listed(request, *window)
+            if payment is not None:
+                return payment
+        return None
 
     async def _retrieve(self, payment_id: str) -> Payment | None:
-        answer = await self._client.send(look(f"/v1/payment_intents/{payment_id}", _WITH_CHARGE))
+        answer = await self._client.send(look(f"/v1/payment_intents/{payment_id}", WITH_CHARGE))
         if isinstance(answer, Unknown):
             raise NoPage(answer)
         if answer.status == 404:  # noqa: PLR2004 - HTTP
@@ -133,11 +155,8 @@ class StripeGateway(PaymentGateway):
             raise NoPage(unanswered(answer) or Unknown("unreadable"))
         return payment
 
-    async def _listed(
-        self, request: GatewayRequest, *created: tuple[str, datetime]
-    ) -> Payment | None:
-        bounds = [(f"created[{bound}]", _seconds(at)) for bound, at in created]
-        listed = self._ours("/v1/payment_intents", *bounds, _WITH_CHARGES)
+    async def _listed(self, request: GatewayRequest, *among: tuple[str, str]) -> Payment | None:
+        listed = self._ours("/v1/payment_intents", *among, WITH_CHARGES)
         item = await _first_of(request.reference, listed)
         return None if item is None else _readable(read_payment(item))
 
@@ -149,11 +168,13 @@ class StripeGateway(PaymentGateway):
         item = await _first_of(request.reference, listed)
         return None if item is None else found_refund(request, _readable(read_refund(item)))
 
-    async def _ours(self, path: str, *fields: tuple[str, str]) -> AsyncGenerator[Json]:
-        """What of a list is marked as ours. Raises NoPage."""
-        async with aclosing(self._client.pages(path, *fields)) as listed:
+    async def _ours(
+        self, path: str, *fields: tuple[str, str], pauses: Sequence[timedelta] = ()
+    ) -> AsyncGenerator[Json]:
+        """What of a list is marked as ours, or is about what is. Raises NoPage."""
+        async with aclosing(self._client.pages(path, *fields, pauses=pauses)) as listed:
             async for item in listed:
-                if REFERENCE in marks_of(item):
+                if REFERENCE in marks_of(item) or REFERENCE in marks_of_payment(item):
                     yield item
 
 
@@ -161,7 +182,7 @@ async def _first_of(reference: str, ours: AsyncGenerator[Json]) -> Json:
     """The first that bears the reference; None when none does."""
     async with aclosing(ours):
         async for item in ours:
-            if marks_of(item)[REFERENCE] == reference:
+            if marks_of(item).get(REFERENCE) == reference:
                 return item
     return None
 
@@ -174,10 +195,13 @@ def _readable(read: Read | None) -> Read:
     return read
 
 
+def _readable_refund(item: Json) -> Refund:
+    """With its payment, where only that is marked as ours. Raises NoPage."""
+    refund = _readable(read_refund(item))
+    if REFERENCE not in refund.marks:
+        _readable(refund.payment)
+    return refund
+
+
 def _created_since(moment: datetime) -> tuple[str, str]:
-    return ("created[gte]", _seconds(moment))
-
-
-def _seconds(moment: datetime) -> str:
-    """As Stripe counts time, which is whole seconds."""
-    return str(int(moment.timestamp()))
+    return ("created[gte]", seconds(moment))

@@ -56,20 +56,27 @@ class Payment:
 
     @property
     def is_voided(self) -> bool:
-        """Canceled by us, who mark first; not by Stripe, because nobody captured it in time
-        (`automatic`, `expired`), and not in the dashboard."""
-        by_stripe = self.canceled_because in ("automatic", "expired")
-        return self.status == "canceled" and VOID_REFERENCE in self.marks and not by_stripe
+        """Canceled by us, who mark first; not by Stripe, and not in the dashboard."""
+        marked = VOID_REFERENCE in self.marks
+        return self.status == "canceled" and marked and not self.has_lapsed
+
+    @property
+    def has_lapsed(self) -> bool:
+        """Canceled by Stripe, because nobody captured it in time."""
+        return self.status == "canceled" and self.canceled_because in ("automatic", "expired")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refund:
+    """`payment` is the payment intent that it is about, where that came along."""
+
     id: str
     status: str
     amount: Money
     payment_id: str | None
     marks: Mapping[str, str]
     created_at: datetime
+    payment: Payment | None = None
 
 
 def is_id(value: Json, prefix: str) -> TypeGuard[str]:
@@ -85,6 +92,11 @@ def marks_of(body: Json) -> Mapping[str, str]:
     """The metadata of a payment intent or refund, even of one that is unreadable otherwise."""
     metadata = _mapping(_mapping(body).get("metadata"))
     return {key: value for key, value in metadata.items() if isinstance(value, str)}
+
+
+def marks_of_payment(refund: Json) -> Mapping[str, str]:
+    """Those of the payment intent that a refund is about, where that came along."""
+    return marks_of(_mapping(refund).get("payment_intent"))
 
 
 def read_payment(body: Json) -> Payment | None:
@@ -123,16 +135,17 @@ def read_refund(body: Json) -> Refund | None:
     if not isinstance(body, Mapping) or body.get("object") != "refund":
         return None
     amount, created_at = _money(body, "amount"), _moment(body.get("created"))
-    refund_id = _text(body.get("id"))
+    refund_id, payment = _text(body.get("id")), body.get("payment_intent")
     if amount is None or created_at is None or refund_id is None:
         return None
     return Refund(
         id=refund_id,
         status=_text(body.get("status")) or "",
         amount=amount,
-        payment_id=_text(body.get("payment_intent")),
+        payment_id=_text(payment.get("id") if isinstance(payment, Mapping) else payment),
         marks=marks_of(body),
         created_at=created_at,
+        payment=read_payment(payment),
     )
 
 

@@ -9,12 +9,21 @@ from typing import Final
 from adapters.stripe import failures
 from adapters.stripe.amounts import to_stripe
 from adapters.stripe.payments import is_id
-from adapters.stripe.wire import CAPTURE_REFERENCE, REFERENCE, VOID_REFERENCE, Call, Purpose
+from adapters.stripe.wire import (
+    CAPTURE_REFERENCE,
+    REFERENCE,
+    VOID_REFERENCE,
+    WITH_CHARGE,
+    Call,
+    Purpose,
+)
 from application.ports.gateway import GatewayRequest
 from domain.payment import Declined, OperationKind
 
 ABANDONED: Final = "abandoned"
 """The cancellation reason with which we let go of what waits for a payer."""
+_WITHDRAWN: Final = "requested_by_customer"
+"""That of every other cancellation: of Stripe's words the one that accuses nobody."""
 
 _TOKEN: Final = re.compile(r"(?:(cus_[A-Za-z0-9_]{1,100})/)?(pm_[A-Za-z0-9_]{1,100})")
 
@@ -23,6 +32,12 @@ def accepts(payment_method: str | None) -> bool:
     """`pm_…`, or `cus_…/pm_…` for one that is attached to a customer: Stripe charges such a one
     only together with its customer. https://docs.stripe.com/api/payment_intents/create"""
     return payment_method is not None and _TOKEN.fullmatch(payment_method) is not None
+
+
+def customer_of(payment_method: str | None) -> str | None:
+    """Whose payment method it is, where the token says so."""
+    token = _TOKEN.fullmatch(payment_method or "")
+    return None if token is None else token[1]
 
 
 def first_call(request: GatewayRequest) -> Call | Declined:
@@ -46,8 +61,8 @@ def _new_payment(request: GatewayRequest, amount: int) -> Call | Declined:
     issuer so, which claims the exemption for payments that a merchant initiates, and makes a wish
     for authentication a decline. `error_on_requires_action` would only do the latter.
 
-    Which kinds of payment methods there are is set in Stripe's dashboard, except for those that
-    send a payer elsewhere. https://docs.stripe.com/api/payment_intents/create
+    Cards only: what the dashboard admits besides may take days to say whether it has paid (SEPA
+    and ACH debits) or send a payer elsewhere. https://docs.stripe.com/api/payment_intents/create
     """
     if request.payment_method is None:
         return Declined(failures.METHOD_MISSING)
@@ -66,11 +81,10 @@ def _new_payment(request: GatewayRequest, amount: int) -> Call | Declined:
         ("confirm", "true"),
         ("off_session", "true"),
         ("capture_method", "manual" if manual else "automatic"),
-        ("automatic_payment_methods[enabled]", "true"),
-        ("automatic_payment_methods[allow_redirects]", "never"),
+        ("payment_method_types[]", "card"),
         (f"metadata[{REFERENCE}]", request.reference),
         # It says when an authorization lapses.
-        ("expand[]", "latest_charge"),
+        WITH_CHARGE,
     )
 
 
@@ -100,7 +114,7 @@ def void(request: GatewayRequest) -> Call:
     return _post(
         f"/v1/payment_intents/{request.payment_id}/cancel",
         request.key,
-        ("cancellation_reason", "requested_by_customer"),
+        ("cancellation_reason", _WITHDRAWN),
     )
 
 
@@ -115,13 +129,21 @@ def _refund(request: GatewayRequest, amount: int) -> Call:
     )
 
 
-def let_go(request: GatewayRequest, payment_id: str) -> Call:
+def let_go(request: GatewayRequest, payment_id: str, *, waits_for_payer: bool) -> Call:
+    """The reason stays with the payment, and says later why it was canceled. Each has a key of its
+    own: a payment may begin to wait for its payer between two attempts."""
+    reason, step = (ABANDONED, "let-go") if waits_for_payer else (_WITHDRAWN, "withdraw")
     return _post(
         f"/v1/payment_intents/{payment_id}/cancel",
-        f"{request.key}/let-go",
-        ("cancellation_reason", ABANDONED),
+        f"{request.key}/{step}",
+        ("cancellation_reason", reason),
         purpose=Purpose.LET_GO,
     )
+
+
+def is_for_payer(call: Call) -> bool:
+    """Whether it lets go of a payment that waits for its payer."""
+    return ("cancellation_reason", ABANDONED) in call.fields
 
 
 def _post(path: str, key: str, *fields: tuple[str, str], purpose: Purpose = Purpose.ACT) -> Call:

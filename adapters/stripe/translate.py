@@ -2,8 +2,13 @@
 
 What is relied on, and where Stripe says so:
 
-- A key is good for 24 hours at least; a repeat gets the first answer again, a 500 as well; other
-  parameters under it are an `idempotency_error`. https://docs.stripe.com/api/idempotent_requests
+- A key is good for 24 hours at least; a repeat gets the first answer again, a 500 as well, with the
+  header `Idempotent-Replayed: true`; other parameters under it are an `idempotency_error`.
+  https://docs.stripe.com/api/idempotent_requests
+- A request is examined before its key is: what is refused as it stands (400) was not done now, and
+  nothing is said of an earlier time. https://docs.stripe.com/error-low-level#content-errors
+- A payment intent is captured once and canceled once, however often that is asked for.
+  https://docs.stripe.com/api/payment_intents/capture
 - 409 and 429 come before a call is carried out, 5xx may come after: neither is an outcome.
   https://docs.stripe.com/error-low-level
 - A card error is a 402 that leaves the payment intent in `requires_payment_method`, also where the
@@ -19,8 +24,9 @@ gives the secret to nobody. Canceling it would only make a definite decline wait
 """
 
 import re
+from dataclasses import dataclass, replace
 from datetime import timedelta
-from typing import Final
+from typing import Final, TypeAlias
 
 from adapters.stripe import failures
 from adapters.stripe.payments import (
@@ -31,7 +37,7 @@ from adapters.stripe.payments import (
     read_problem,
     read_refund,
 )
-from adapters.stripe.requests import ABANDONED, let_go, void
+from adapters.stripe.requests import ABANDONED, is_for_payer, let_go, void
 from adapters.stripe.wire import (
     CAPTURE_REFERENCE,
     REFERENCE,
@@ -44,18 +50,30 @@ from application.ports.gateway import GatewayRequest
 from domain.money import Money
 from domain.payment import Approved, Declined, Failure, OperationKind, Outcome, Unknown
 
-REFUSED: Final = Unknown("request_refused")
-"""Stripe does not take the request as it stands, for a reason that is not in our tables."""
-
 _DIGITS: Final = re.compile(r"[0-9]{1,6}")
-_LONGEST_RETRY_AFTER: Final = timedelta(hours=1)
 
 
-def conclude(request: GatewayRequest, call: Call, answer: Answer | Unknown) -> Outcome | Call:
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """What was done has to be looked up; `otherwise` holds where nothing of ours is found."""
+
+    otherwise: Outcome
+
+
+CONTRADICTION: Final = Doubt(Unknown("contradiction"))
+"""An error that comes with a payment to which it was done."""
+
+Step: TypeAlias = Outcome | Call | Doubt
+
+
+def conclude(request: GatewayRequest, call: Call, answer: Answer | Unknown) -> Step:
     """What the answer to a call means for the request; a call where one more has to be made before
-    anybody can say. There are never more than three."""
+    anybody can say. There are never more than four: a void is marked and done, each of them once
+    more without its key where only a stored error is said under it."""
+    if isinstance(answer, Answer) and _is_stuck(request, call, answer):
+        return replace(call, key=None)
     if call.purpose is Purpose.LET_GO:
-        return _let_go_of(request, answer)
+        return _let_go_of(request, call, answer)
     if isinstance(answer, Unknown):
         return answer
     if 200 <= answer.status < 300:  # noqa: PLR2004 - HTTP
@@ -107,6 +125,17 @@ def unanswered(answer: Answer) -> Unknown | None:
     return None
 
 
+def _is_stuck(request: GatewayRequest, call: Call, answer: Answer) -> bool:
+    """Whether a day would go by with nothing but an error from the past. A call that can be done
+    once only by its nature needs no key; a charge or refund without one might be a second."""
+    is_stored = answer.is_replay and answer.status >= 500 and call.key is not None  # noqa: PLR2004
+    by_nature = call.purpose is Purpose.LET_GO or request.kind in (
+        OperationKind.CAPTURE,
+        OperationKind.VOID,
+    )
+    return is_stored and by_nature
+
+
 def _done(request: GatewayRequest, call: Call, answer: Answer) -> Outcome | Call:
     if request.kind is OperationKind.REFUND:
         refund = read_refund(answer.body)
@@ -116,16 +145,16 @@ def _done(request: GatewayRequest, call: Call, answer: Answer) -> Outcome | Call
         return Unknown("unreadable")
     step = _of_payment(request, payment)
     if call.purpose is Purpose.MARK:
-        return _marked(request, payment, step)
+        return _marked(request, call, payment, step)
     return step or Unknown("unexpected_status")
 
 
 def _marked(
-    request: GatewayRequest, payment: Payment, step: Outcome | Call | None
+    request: GatewayRequest, call: Call, payment: Payment, step: Outcome | Call | None
 ) -> Outcome | Call:
     """What is canceled before our cancellation was sent is somebody else's doing, for all that it
-    bears our mark by now."""
-    if isinstance(step, Approved):
+    bears our mark by now. Marked without a key it is marked again, and may be our own doing."""
+    if isinstance(step, Approved) and call.key is not None:
         return Declined(failures.LAPSED)
     if step is None:
         marked = payment.marks.get(VOID_REFERENCE) == request.reference
@@ -133,7 +162,7 @@ def _marked(
     return step
 
 
-def _refused(request: GatewayRequest, answer: Answer) -> Outcome | Call:
+def _refused(request: GatewayRequest, answer: Answer) -> Step:
     no_answer = unanswered(answer)
     if no_answer is not None:
         return no_answer
@@ -151,7 +180,7 @@ def _refused(request: GatewayRequest, answer: Answer) -> Outcome | Call:
             return Unknown("unexpected_answer")
 
 
-def _card_error(request: GatewayRequest, problem: Problem) -> Outcome | Call:
+def _card_error(request: GatewayRequest, problem: Problem) -> Step:
     failure = failures.of_card(problem.code, problem.decline_code)
     first = request.kind in (OperationKind.CHARGE, OperationKind.AUTHORIZE)
     payment = problem.payment
@@ -163,41 +192,57 @@ def _card_error(request: GatewayRequest, problem: Problem) -> Outcome | Call:
     about = _is_about(request, payment)
     if about and (request.kind is OperationKind.REFUND or payment.status in untouched):
         return Declined(failure)
-    return _not_approved(found_payment(request, payment)) or Unknown("contradiction")
+    return _not_approved(found_payment(request, payment)) or CONTRADICTION
 
 
-def _invalid(request: GatewayRequest, problem: Problem) -> Outcome | Call:
+def _invalid(request: GatewayRequest, problem: Problem) -> Step:
     """The payment intent as it is, where it came along, says more than the error about it."""
     if request.kind is OperationKind.REFUND:
         if problem.code == "payment_intent_unexpected_state":
-            return Declined(failures.NOT_REFUNDABLE)
+            return _not_taken(request, failures.NOT_REFUNDABLE)
     elif problem.payment is not None:
         step = _not_approved(found_payment(request, problem.payment))
         if step is not None:
             return step
     refund = request.kind is OperationKind.REFUND
     failure = failures.of_refusal(problem.code, problem.field, refund=refund)
-    if failure is not None:
-        return Declined(failure)
-    if problem.code == "resource_missing":
+    if failure is None and problem.code == "resource_missing":
         # Stripe told us of this payment: another account's key is more likely than a loss.
         return Unknown("payment_missing")
-    return REFUSED
+    return _not_taken(request, failure or failures.REFUSED)
 
 
-def _not_approved(step: Outcome | Call | None) -> Outcome | Call | None:
-    """An error approves nothing; asked by reference, Stripe will say again what it says here."""
-    return Unknown("contradiction") if isinstance(step, Approved) else step
+def _not_taken(request: GatewayRequest, failure: Failure) -> Outcome | Doubt:
+    """What was never sent before and is not taken now has not been done; but what became of an
+    authorization is looked at, for the order's sake, where Stripe's reason cannot be read.
+
+    A payment method that is missing when it is asked for again is what another account's key leads
+    to, in whose books nothing of ours is either: a decline would be a guess.
+    """
+    unread = failure is failures.REFUSED
+    captures = request.kind in (OperationKind.CAPTURE, OperationKind.VOID)
+    if not request.is_repeat and not (captures and unread):
+        return Declined(failure)
+    if failure is failures.METHOD_UNKNOWN:
+        return Doubt(Unknown("payment_method_missing"))
+    return Doubt(Declined(failure))
 
 
-def _let_go_of(request: GatewayRequest, answer: Answer | Unknown) -> Outcome:
+def _not_approved(step: Outcome | Call | None) -> Step | None:
+    """An error approves nothing; asked by reference, Stripe says again what it says here."""
+    return CONTRADICTION if isinstance(step, Approved) else step
+
+
+def _let_go_of(request: GatewayRequest, call: Call, answer: Answer | Unknown) -> Outcome:
+    """Declined only when it is canceled; left open, it could still be paid."""
+    is_open = "payer_action_required" if is_for_payer(call) else "payment_open"
     if isinstance(answer, Unknown):
-        return Unknown("payer_action_required", answer.retry_after)
+        return Unknown(is_open, answer.retry_after)
     problem = read_problem(answer.body.get("error"))
     payment = read_payment(answer.body) or (problem.payment if problem else None)
     if payment is not None and _is_about(request, payment) and payment.status == "canceled":
-        return Declined(failures.PAYER_ACTION)
-    return Unknown("payer_action_required", _pause(answer.retry_after))
+        return Declined(_why_canceled(request, payment))
+    return Unknown(is_open, _pause(answer.retry_after))
 
 
 def _of_payment(request: GatewayRequest, payment: Payment) -> Outcome | Call | None:
@@ -227,14 +272,23 @@ def _of_new(request: GatewayRequest, payment: Payment) -> Outcome | Call:
             return _approved(REFERENCE, payment.capturable, payment)
         case "succeeded":
             return _approved(REFERENCE, payment.amount if authorize else payment.received, payment)
-        case "canceled" if payment.received.is_zero:
-            return Declined(_why_canceled(request, payment))
+        case "canceled":
+            return _of_canceled(request, payment)
         case "requires_payment_method" if payment.problem is not None:
             return Declined(failures.of_card(payment.problem.code, payment.problem.decline_code))
-        case "requires_payment_method" | "requires_confirmation" | "requires_action":
-            return let_go(request, payment.id)
+        case "requires_action" | "requires_confirmation" | "requires_payment_method" as status:
+            return let_go(request, payment.id, waits_for_payer=status == "requires_action")
         case _:
             return Unknown("unexpected_status")
+
+
+def _of_canceled(request: GatewayRequest, payment: Payment) -> Outcome:
+    if request.kind is OperationKind.AUTHORIZE and payment.is_voided:
+        # It was granted, and stood for as long as it was wanted.
+        return _approved(REFERENCE, payment.amount, payment)
+    if not payment.received.is_zero:
+        return Unknown("unexpected_status")
+    return Declined(_why_canceled(request, payment))
 
 
 def _why_canceled(request: GatewayRequest, payment: Payment) -> Failure:
@@ -242,7 +296,9 @@ def _why_canceled(request: GatewayRequest, payment: Payment) -> Failure:
         return failures.PAYER_ACTION
     if payment.problem is not None:
         return failures.of_card(payment.problem.code, payment.problem.decline_code)
-    return failures.LAPSED if request.kind is OperationKind.AUTHORIZE else failures.CANCELED
+    held = payment.has_lapsed or payment.authorized_at is not None
+    authorize = request.kind is OperationKind.AUTHORIZE
+    return failures.LAPSED if authorize and held else failures.CANCELED
 
 
 def _of_captured(payment: Payment) -> Outcome | None:
@@ -251,6 +307,9 @@ def _of_captured(payment: Payment) -> Outcome | None:
             return _approved(CAPTURE_REFERENCE, payment.received, payment)
         case "canceled":
             return Declined(failures.NOT_CAPTURABLE if payment.is_voided else failures.LAPSED)
+        case "requires_payment_method" if payment.problem is not None:
+            # The issuer declined the capture, and holds nothing any more.
+            return Declined(failures.LAPSED)
         case "requires_capture":
             return None
         case _:
@@ -265,6 +324,8 @@ def _of_voided(request: GatewayRequest, payment: Payment) -> Outcome | None:
             return _approved(VOID_REFERENCE, payment.amount, payment)
         case "canceled" | "succeeded":
             return Declined(failures.NOT_VOIDABLE)
+        case "requires_payment_method" if payment.problem is not None:
+            return Declined(failures.LAPSED)
         case "requires_capture":
             return None
         case _:
@@ -281,7 +342,7 @@ def _approved(mark: str, amount: Money, payment: Payment) -> Approved:
 
 
 def _pause(retry_after: str | None) -> timedelta | None:
-    """Seconds; Stripe sends no dates."""
+    """Seconds; Stripe sends no dates. How much of it is heeded is for who waits to say."""
     if retry_after is None or _DIGITS.fullmatch(retry_after) is None:
         return None
-    return min(timedelta(seconds=int(retry_after)), _LONGEST_RETRY_AFTER)
+    return timedelta(seconds=int(retry_after))

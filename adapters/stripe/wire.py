@@ -16,6 +16,12 @@ REFERENCE: Final = "harbor_reference"
 CAPTURE_REFERENCE: Final = "harbor_capture"
 VOID_REFERENCE: Final = "harbor_void"
 
+WITH_CHARGE: Final = ("expand[]", "latest_charge")
+WITH_CHARGES: Final = ("expand[]", "data.latest_charge")
+WITH_CAPTURES: Final = ("expand[]", "data.latest_charge.balance_transaction")
+WITH_PAYMENTS: Final = ("expand[]", "data.payment_intent.latest_charge.balance_transaction")
+"""Four levels, which is as deep as Stripe goes. https://docs.stripe.com/expand"""
+
 
 class Purpose(Enum):
     """Why a call is made, which decides what its answer means."""
@@ -25,14 +31,15 @@ class Purpose(Enum):
     MARK = auto()
     """It writes down whose void comes next: a cancellation itself takes no metadata."""
     LET_GO = auto()
-    """It cancels a payment that waits for a payer who is not there."""
+    """It cancels a payment that waits for what will not come: a payer, or a confirmation."""
     LOOK = auto()
     """It changes nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
-    """One request to Stripe. `key` is its Idempotency-Key: every POST has one, no GET does."""
+    """One request to Stripe. `key` is its Idempotency-Key: no GET has one, and of the POSTs only
+    those go without that can be done once by their nature (`translate.conclude`)."""
 
     method: str
     path: str
@@ -43,11 +50,13 @@ class Call:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """`body` is a JSON object; `retry_after` is the header as it came."""
+    """`body` is a JSON object; `retry_after` is the header as it came. `is_replay` says that
+    nothing was done now: it is the answer to an earlier call with the same key."""
 
     status: int
     body: Mapping[str, Json]
     retry_after: str | None = None
+    is_replay: bool = False
 
 
 def look(path: str, *fields: tuple[str, str]) -> Call:
