@@ -6,20 +6,31 @@ back is recorded only if the claim still holds. Whoever dies in between leaves a
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final, assert_never
+from typing import Final, TypeVar, assert_never
 
 from application.ports.clock import Clock
 from application.ports.gateway import GatewayRequest, PaymentGateway
 from application.ports.ids import Ids
 from application.ports.payment_operations import PaymentOperations, Result, Work
-from domain.payment import Approved, Attempt, Declined, Outcome, PaymentOperation, Unknown, pause
+from domain.payment import (
+    Approved,
+    Attempt,
+    Declined,
+    OperationState,
+    Outcome,
+    PaymentOperation,
+    Unknown,
+    pause,
+)
 from domain.settlement import Moment, Settlement, Step, next_step, settle, take
 
 NOT_FOUND: Final = "not_found"
 """The gateway knows nothing of an operation that may have been sent."""
+
+Answer = TypeVar("Answer", Outcome, Outcome | None)
 
 _log = logging.getLogger("harbor.payments")
 
@@ -72,10 +83,10 @@ class RunPaymentOperations:
         canceled or its process dies, somebody takes the operation again when the lease has ended.
         """
         operation = claimed.work.operation
-        if self._clock.monotonic() - claimed.since >= self._times.lease.total_seconds():
-            # This process stood still for so long that somebody else has it.
+        try:
+            outcome = operation.verified(await self._ask(claimed))
+        except _LeaseEnded:
             return
-        outcome = operation.verified(await self._ask(operation))
         result = Result(
             claimed=operation,
             settle=lambda work, now: self._settle(work, outcome, now),
@@ -98,41 +109,64 @@ class RunPaymentOperations:
     def _moment(self, now: datetime) -> Moment:
         return Moment(now=now, event_ids=(self._ids.new(), self._ids.new()))
 
-    async def _ask(self, operation: PaymentOperation) -> Outcome:
-        """Never without an outcome: a fault of the adapter is one more thing that is unknown."""
-        request = GatewayRequest.of(operation)
+    async def _ask(self, claimed: Claimed) -> Outcome:
+        """Never without an outcome: a fault of the adapter is one more thing that is unknown.
+        Raises _LeaseEnded."""
+        operation = claimed.work.operation
         step = next_step(
             operation,
             look_after=self._times.look_after,
             resend_within=self._gateway.remembers_keys_for / 2,
-            now=self._clock.now(),
+            # The claim's moment: when it was first sent was read from the same clock.
+            now=operation.updated_at,
         )
+        match step:
+            case Step.SEND:
+                return await self._send(claimed)
+            case Step.LOOK:
+                return await self._look(claimed) or Unknown(NOT_FOUND)
+            case Step.LOOK_THEN_SEND:
+                found = await self._look(claimed)
+                # Where the gateway cannot be asked, sending is as safe: it still knows the key.
+                return await self._send(claimed) if isinstance(found, Unknown | None) else found
+            case never:
+                assert_never(never)
+
+    async def _send(self, claimed: Claimed) -> Outcome:
+        request = GatewayRequest.of(claimed.work.operation)
+        return await self._in_time(claimed, self._gateway.execute, request)
+
+    async def _look(self, claimed: Claimed) -> Outcome | None:
+        request = GatewayRequest.of(claimed.work.operation)
+        return await self._in_time(claimed, self._gateway.find, request)
+
+    async def _in_time(
+        self,
+        claimed: Claimed,
+        call: Callable[[GatewayRequest], Awaitable[Answer]],
+        request: GatewayRequest,
+    ) -> Answer | Unknown:
+        if self._clock.monotonic() - claimed.since >= self._times.lease.total_seconds():
+            # This process stood still for so long that somebody else has it.
+            raise _LeaseEnded
         try:
-            match step:
-                case Step.SEND:
-                    return await self._send(request)
-                case Step.LOOK:
-                    return await self._look(request) or Unknown(NOT_FOUND)
-                case Step.LOOK_THEN_SEND:
-                    return await self._look(request) or await self._send(request)
-                case never:
-                    assert_never(never)
+            async with asyncio.timeout(self._times.answer.total_seconds()):
+                return await call(request)
         except TimeoutError:
             return Unknown("timeout")
         except Exception:
             _log.exception("the gateway's adapter failed")
             return Unknown("adapter_failed")
 
-    async def _send(self, request: GatewayRequest) -> Outcome:
-        async with asyncio.timeout(self._times.answer.total_seconds()):
-            return await self._gateway.execute(request)
 
-    async def _look(self, request: GatewayRequest) -> Outcome | None:
-        async with asyncio.timeout(self._times.answer.total_seconds()):
-            return await self._gateway.find(request)
+class _LeaseEnded(Exception):
+    """The claim is somebody else's by now."""
 
 
-def _attempt(operation: PaymentOperation, outcome: Outcome, now: datetime) -> Attempt:
+def _attempt(operation: PaymentOperation, outcome: Outcome, now: datetime) -> Attempt | None:
+    """A look at an authorization that still stands is none."""
+    if operation.state is OperationState.HELD and not isinstance(outcome, Declined):
+        return None
     word, code = _words(outcome)
     return Attempt(
         operation_id=operation.id,
