@@ -8,7 +8,12 @@ from typing import Final
 from uuid import UUID
 
 from application.ports.clock import Clock
-from application.ports.gateway import Effect, GatewayRequest, PaymentGateway
+from application.ports.gateway import (
+    Effect,
+    GatewayRequest,
+    GatewayUnavailable,
+    PaymentGateway,
+)
 from application.ports.payment_history import PaymentHistory
 from domain.payment import (
     AUTHORIZATION_EXPIRED,
@@ -16,6 +21,7 @@ from domain.payment import (
     OperationKind,
     OperationState,
     PaymentOperation,
+    Unknown,
 )
 
 _PAGE: Final = 500
@@ -71,14 +77,18 @@ class Reconcile:
         self._settled_within = settled_within
 
     async def __call__(self, since: datetime) -> Comparison:
-        """Of everything that was done since then. Raises StorageUnavailable, GatewayUnavailable."""
+        """Of everything that was asked for between then and now. Raises StorageUnavailable,
+        GatewayUnavailable."""
+        until = self._clock.now()
         seen: dict[str, int] = {}
         found: list[Found] = []
         async for effects in _in_pages(self._gateway.effects(since)):
             found += await self._compare(effects, seen)
         checked = len(seen)
         async for operations in self._ours(since):
-            missing = [each for each in operations if str(each.id) not in seen]
+            # What was made while the gateway's books were read is for the next time.
+            before = [each for each in operations if each.created_at <= until]
+            missing = [each for each in before if str(each.id) not in seen]
             checked += len(missing)
             for operation in missing:
                 if operation.state in _DONE and not await self._is_there(operation):
@@ -95,7 +105,7 @@ class Reconcile:
             difference = self._judge(effect, operation, seen[effect.reference])
             if difference is None:
                 continue
-            theirs = f"{effect.kind} of {effect.amount}"
+            theirs = f"{effect.kind} of {effect.amount} for {effect.reference or 'nobody'}"
             if operation is None:
                 found.append(Found(order_id=None, kind=difference, ours="nothing", gateway=theirs))
             else:
@@ -125,8 +135,14 @@ class Reconcile:
             after = page[-1].id
 
     async def _is_there(self, operation: PaymentOperation) -> bool:
-        """Asked singly: it may have been done before `since` by the gateway's clock."""
-        return isinstance(await self._gateway.find(GatewayRequest.of(operation)), Approved)
+        """Asked singly: it may have been done before `since` by the gateway's clock, or while its
+        books were read. Raises GatewayUnavailable."""
+        found = await self._gateway.find(GatewayRequest.of(operation))
+        if isinstance(found, Unknown):
+            raise GatewayUnavailable(
+                f"The gateway does not say what became of it: {found.problem}."
+            )
+        return isinstance(found, Approved)
 
 
 async def _in_pages(effects: AsyncIterator[Effect]) -> AsyncIterator[Sequence[Effect]]:
@@ -141,7 +157,7 @@ async def _in_pages(effects: AsyncIterator[Effect]) -> AsyncIterator[Sequence[Ef
 
 
 def _difference(operation: PaymentOperation, kind: Difference, theirs: str) -> Found:
-    ours = f"{operation.kind} of {operation.amount}, {operation.state}"
+    ours = f"{operation.kind} of {operation.amount}, {operation.state}: {operation.id}"
     return Found(order_id=operation.order_id, kind=kind, ours=ours, gateway=theirs)
 
 

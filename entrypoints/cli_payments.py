@@ -70,10 +70,10 @@ def _found_document(found: Found) -> dict[str, Any]:
 
 def _comparison_lines(comparison: Comparison) -> Iterator[str]:
     if comparison.differences:
-        yield f"{'order':36}  {'difference':16}  {'ours':44}  gateway"
+        yield f"{'order':36}  {'difference':16}  ours | gateway"
         for found in comparison.differences:
             order = str(found.order_id or "none")
-            yield f"{order:36}  {found.kind:16}  {found.ours:44}  {found.gateway}"
+            yield f"{order:36}  {found.kind:16}  {found.ours} | {found.gateway}"
     count = len(comparison.differences)
     differ = "1 difference" if count == 1 else f"{count or 'no'} differences"
     yield f"operations compared: {comparison.checked}; {differ}"

@@ -158,7 +158,12 @@ async def test_what_only_the_gateway_did_is_found(tmp_path: Path) -> None:
     stranger = f"nobody-{uuid4()}"
     _do_at_the_gateway(harbor, stranger, 42)
     expected = [
-        {"order_id": None, "kind": "not_ours", "ours": "nothing", "gateway": "charge of 0.42 EUR"}
+        {
+            "order_id": None,
+            "kind": "not_ours",
+            "ours": "nothing",
+            "gateway": f"charge of 0.42 EUR for {stranger}",
+        }
     ]
     assert _differences(harbor) == expected
     _do_at_the_gateway(harbor, charge["id"], 1999)
@@ -169,12 +174,12 @@ async def test_what_only_the_gateway_did_is_found(tmp_path: Path) -> None:
         (charged["id"], "double_effect"),
         (declined["id"], "done_there_only"),
     ]
-    assert found[1]["ours"] == "charge of 19.99 EUR, succeeded"
+    assert found[1]["ours"] == f"charge of 19.99 EUR, succeeded: {charge['id']}"
     assert found[2] == {
         "order_id": declined["id"],
         "kind": "done_there_only",
-        "ours": "charge of 19.99 EUR, failed",
-        "gateway": "charge of 19.99 EUR",
+        "ours": f"charge of 19.99 EUR, failed: {failed['id']}",
+        "gateway": f"charge of 19.99 EUR for {failed['id']}",
     }
 
 
@@ -182,6 +187,7 @@ async def test_what_the_gateway_has_lost_is_found(tmp_path: Path) -> None:
     harbor = Harbor(tmp_path)
     async with _embedded(harbor) as (server, api):
         charged = await api.paid()
+        (charge,) = await api.operations(charged["id"])
         declined = await api.placed(payment_method="sim_decline")
         await api.until(declined["id"], "failed")
         server.stop()
@@ -191,7 +197,7 @@ async def test_what_the_gateway_has_lost_is_found(tmp_path: Path) -> None:
         {
             "order_id": charged["id"],
             "kind": "done_here_only",
-            "ours": "charge of 19.99 EUR, succeeded",
+            "ours": f"charge of 19.99 EUR, succeeded: {charge['id']}",
             "gateway": "nothing",
         }
     ]
