@@ -2,9 +2,8 @@
 
 from dataclasses import dataclass
 
-from application.change_order import ACCEPTED, ChangeOrder, WhichOrder, made_order
+from application.change_order import ACCEPTED, ChangeOrder, WhichOrder, amount_of, made_order
 from application.once import Answer, Claim
-from domain.money import Money
 from domain.order import Asking, Change, Order
 
 
@@ -33,10 +32,3 @@ class CaptureOrder:
         return await self._change_order(
             command.claim, command.which, capture, lambda change: made_order(change, ACCEPTED)
         )
-
-
-def amount_of(minor: int | None, order: Order) -> Money | None:
-    """In the order's currency."""
-    if minor is None:
-        return None
-    return Money(amount_minor=minor, currency=order.request.amount.currency)

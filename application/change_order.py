@@ -15,6 +15,7 @@ from application.order_document import order_json
 from application.ports.gateway import PaymentGateway
 from application.ports.ids import Ids
 from application.ports.orders import Orders
+from domain.money import Money
 from domain.order import Asking, Change, Order
 
 ACCEPTED: Final = 202
@@ -85,6 +86,13 @@ class ChangeOrder:
         finally:
             if has_turn:
                 turns.release()
+
+
+def amount_of(minor: int | None, order: Order) -> Money | None:
+    """In the order's currency; None stands for all."""
+    if minor is None:
+        return None
+    return Money(amount_minor=minor, currency=order.request.amount.currency)
 
 
 def made_order(change: Change, status: int) -> Made:

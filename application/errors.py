@@ -90,7 +90,7 @@ class IdempotencyKeyExpired(ApplicationError):
     def __init__(self, resource_type: str, resource_id: UUID) -> None:
         super().__init__(
             "This Idempotency-Key was used and its answer is no longer kept. It will not run"
-            f" again: fetch the {resource_type} {resource_id} that it made, or use a new key."
+            f" again: fetch the {resource_type} {resource_id} that it was about, or use a new key."
         )
         self.resource_id = resource_id
 

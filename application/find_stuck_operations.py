@@ -51,6 +51,8 @@ class FindStuckOperations(ReadinessProbe):
             return f"{which} is for the gateway {operation.gateway}, which nobody asks here"
         if operation.state is OperationState.PENDING:
             return f"{which} was never sent: run `harbor worker`"
+        if operation.state is OperationState.HELD:
+            return f"{which} is held, and the gateway does not say whether it stands"
         if operation.problem == "not_found":
             return f"{which} is unknown, and the gateway knows nothing of it: look at its books"
         problem = operation.problem or "no answer was recorded"

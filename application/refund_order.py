@@ -2,8 +2,7 @@
 
 from dataclasses import dataclass
 
-from application.capture_order import amount_of
-from application.change_order import ChangeOrder, WhichOrder
+from application.change_order import ChangeOrder, WhichOrder, amount_of
 from application.once import CREATED, Answer, Claim, Made
 from application.order_document import order_json
 from application.refund_document import refund_json

@@ -296,7 +296,9 @@ class Order:
 
     def _next(self, event_type: EventType, event_id: UUID, now: datetime) -> "Change":
         """The next version, with the event that tells of it."""
-        order = replace(self, version=self.version + 1, updated_at=now)
+        # Two clocks date an order, a server's and the database's; it never grows younger.
+        at = max(now, self.updated_at)
+        order = replace(self, version=self.version + 1, updated_at=at)
         return Change(order=order, event=order._event(event_id, event_type))
 
     def _event(self, event_id: UUID, event_type: EventType) -> OrderEvent:

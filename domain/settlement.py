@@ -21,10 +21,8 @@ from domain.payment import (
 )
 
 LOOKED_AT_EVERY: Final = timedelta(hours=1)
-"""How often a held authorization is looked at where the gateway has not said when it lapses."""
-
-LOOKED_AGAIN_AFTER: Final = timedelta(minutes=5)
-"""At the earliest, when the gateway has not said whether an authorization stands: nobody waits."""
+"""How often a held authorization is looked at where the gateway has not said when it lapses, or
+does not say whether it stands: nobody waits for that."""
 
 LONGEST_ASKED_FOR: Final = timedelta(hours=1)
 """A gateway that asks to be left alone for longer is asked again all the same."""
@@ -90,8 +88,9 @@ def settle(
 
 
 def _rest(operation: PaymentOperation, unknown: Unknown, pause: timedelta) -> timedelta:
-    least = LOOKED_AGAIN_AFTER if operation.state is OperationState.HELD else pause
-    return max(pause, least, min(unknown.retry_after or pause, LONGEST_ASKED_FOR))
+    if operation.state is OperationState.HELD:
+        return LOOKED_AT_EVERY
+    return max(pause, min(unknown.retry_after or pause, LONGEST_ASKED_FOR))
 
 
 def _approve(

@@ -22,9 +22,9 @@ _CONFLICTS: Final = frozenset({"40001", "40P01", "55P03", "0A000"})
 """serialization_failure, deadlock_detected, lock_not_available, and feature_not_supported, which
 is how a statement fails that was prepared before a migration."""
 
-_REFUSALS: Final = frozenset({"57014", "25P03", "25006", "42501", "42P01"})
+_REFUSALS: Final = frozenset({"57014", "25P03", "25006", "42501", "42P01", "42703"})
 """query_canceled, idle_in_transaction_session_timeout, read_only_sql_transaction (a standby),
-insufficient_privilege, undefined_table (not migrated)."""
+insufficient_privilege, undefined_table and undefined_column (not migrated)."""
 
 _REFUSAL_CLASSES: Final = frozenset({"53", "58", "3D", "28"})
 """Insufficient resources (disk, memory, connections), system error, no such database, bad login."""
@@ -32,7 +32,7 @@ _REFUSAL_CLASSES: Final = frozenset({"53", "58", "3D", "28"})
 _LOSSES: Final = frozenset({"57P01", "57P02", "57P03", "57P04", "57P05"})
 """The server shuts down, crashed, starts up, dropped the database, ended an idle session."""
 
-_SQLITE_REFUSALS: Final = ("full", "readonly", "unable to open", "no such table")
+_SQLITE_REFUSALS: Final = ("full", "readonly", "unable to open", "no such table", "no such column")
 
 UNREACHABLE: Final = "The database cannot be reached or cannot work now."
 

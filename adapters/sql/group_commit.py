@@ -77,7 +77,7 @@ class GroupCommit(Generic[Item, Outcome]):
         `alone` raises: a fault that all of a batch share is one of its own for each caller.
         """
         if len(self._waiting) >= self._limits.waiting:
-            raise StorageUnavailable("More orders arrive than the database can take.")
+            raise StorageUnavailable("More arrives than the database can take.")
         outcome: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
         self._waiting.append(_Waiting(item, outcome))
         self._lanes.item_came(self._clock.monotonic())

@@ -35,6 +35,7 @@ SHOWN_ATTEMPTS: Final = 20
 """Of each operation, the last."""
 
 _RANDOM_BITS: Final = 80
+_OF_EVENTS: Final = [column for column in order_events.columns if column.name != "data"]
 _OWN: Final = payment_operations.c.merchant_id == bindparam("merchant_id")
 _GET: Final = Statement(
     select(payment_operations).where(payment_operations.c.id == bindparam("id"), _OWN)
@@ -91,14 +92,16 @@ class SqlPaymentHistory(PaymentHistory):
         async def query(connection: AsyncConnection) -> list[TriedOperation]:
             return await _tried(connection, operations)
 
-        return to_page(await read(self._database, query) if operations else [], limit)
+        if kind is None and operations:
+            return to_page(await read(self._database, query), limit)
+        return to_page([TriedOperation(operation=each, attempts=()) for each in operations], limit)
 
     async def of_order(self, order_id: UUID) -> History | None:
         async def query(connection: AsyncConnection) -> History | None:
             found = await _all(connection, select(orders).where(orders.c.id == order_id))
             if not found:
                 return None
-            events = select(order_events).where(order_events.c.order_id == order_id)
+            events = select(*_OF_EVENTS).where(order_events.c.order_id == order_id)
             operations = select(payment_operations).where(payment_operations.c.order_id == order_id)
             told = await _all(connection, events.order_by(order_events.c.order_version))
             asked = await _all(connection, operations.order_by(payment_operations.c.id))

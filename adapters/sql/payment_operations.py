@@ -7,7 +7,7 @@ many at once in one transaction.
 import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
@@ -92,6 +92,8 @@ _WORK: Final = select(*_prefixed(payment_operations), *_prefixed(orders)).join_f
 )
 _SAVE_OPERATION: Final = _save_of(payment_operations, _MOVING)
 _SAVE_ORDER: Final = _save_of(orders, CHANGING)
+_PUT_OFF: Final = _save_of(payment_operations, ["due_at"])
+_SPOILED_FOR: Final = timedelta(minutes=5)
 _FORGET_ATTEMPT: Final = delete(payment_attempts).where(
     payment_attempts.c.operation_id == bindparam("at_id"),
     payment_attempts.c.number == bindparam("at_number"),
@@ -133,6 +135,7 @@ class SqlPaymentOperations(PaymentOperations):
                 rows = (await connection.execute(due)).mappings().all()
                 taken = list(_taken(decide, rows))
                 await _save(connection, taken)
+                await _put_off(connection, rows, taken)
         except TransactionConflict:
             return ()
         except ConnectionLost as error:
@@ -161,7 +164,8 @@ class SqlPaymentOperations(PaymentOperations):
         held = (
             _WORK.add_columns(self._now().label("now"))
             .where(payment_operations.c.id.in_([each.result.claimed.id for each in batch]))
-            .order_by(payment_operations.c.id)
+            # One order for all who lock several, so that none waits for another that waits for it.
+            .order_by(payment_operations.c.order_id, payment_operations.c.id)
             .with_for_update(of=[payment_operations, orders])
         )
         async with self._database.transaction() as connection:
@@ -213,6 +217,24 @@ def _taken(decide: Decide, rows: Iterable[Row]) -> Iterator[_Decided]:
         except Exception:
             operation_id = str(row["payment_operations_id"])
             _log.exception("an operation cannot be taken", extra={"operation_id": operation_id})
+
+
+async def _put_off(
+    connection: AsyncConnection, rows: Sequence[Row], taken: Sequence[_Decided]
+) -> None:
+    """What cannot be taken would be the first of every batch."""
+    ids = {each.work.operation.id for each in taken}
+    spoiled = [row for row in rows if row["payment_operations_id"] not in ids]
+    if spoiled:
+        values = [
+            {
+                "at_id": row["payment_operations_id"],
+                "at_merchant_id": row["payment_operations_merchant_id"],
+                "due_at": row["now"] + _SPOILED_FOR,
+            }
+            for row in spoiled
+        ]
+        await connection.execute(_PUT_OFF, values)
 
 
 def _settled(results: Iterable[Result], rows: Iterable[Row]) -> dict[UUID, _Decided]:

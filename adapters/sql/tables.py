@@ -182,6 +182,7 @@ OPEN: Final = text("state IN ('pending', 'unknown', 'held')")
 only for a condition that it can see to be the index's own."""
 Index(
     "ix_payment_operations_open",
+    payment_operations.c.gateway,
     payment_operations.c.due_at,
     payment_operations.c.merchant_id,
     postgresql_where=OPEN,

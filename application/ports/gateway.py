@@ -12,7 +12,8 @@ from domain.payment import OperationKind, Outcome, PaymentOperation
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GatewayRequest:
-    """What is asked of the gateway: the same for ever, however often it is sent.
+    """What is asked of the gateway: the same for ever, however often it is sent, but for
+    `is_repeat`, which says that it may have been sent before.
 
     `key` is the idempotency key and `reference` what the effect can be found by later; `payment_id`
     is what the gateway calls the payment that a capture, void or refund is about, or, for who only
@@ -27,6 +28,7 @@ class GatewayRequest:
     payment_method: str | None
     payment_id: str | None
     asked_at: datetime
+    is_repeat: bool = False
 
     @classmethod
     def of(cls, operation: PaymentOperation) -> "GatewayRequest":
@@ -38,6 +40,7 @@ class GatewayRequest:
             payment_method=operation.payment_method,
             payment_id=operation.payment_id,
             asked_at=operation.first_sent_at or operation.created_at,
+            is_repeat=operation.attempts > 1,
         )
 
 

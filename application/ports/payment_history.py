@@ -55,8 +55,8 @@ class PaymentHistory(Protocol):
         after: Position | None,
         limit: int,
     ) -> Page[TriedOperation]:
-        """The order's operations, of one kind where one is named, newest first, those after
-        `after`, at most `limit`."""
+        """The order's operations, newest first, those after `after`, at most `limit`: all with
+        their attempts, or those of one kind without."""
 
     # What operators ask, of all merchants.
 

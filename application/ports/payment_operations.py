@@ -26,12 +26,12 @@ transaction that holds both still, and may run again."""
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
-    """What is to be recorded of a claim: `settle` decides it, and `attempt` tells of it, with the
-    end that the store's clock gives it."""
+    """What is to be recorded of a claim: `settle` decides it, and `attempt` tells of it, where
+    there is anything to tell, with the end that the store's clock gives it."""
 
     claimed: PaymentOperation
     settle: Decide
-    attempt: Callable[[datetime], Attempt]
+    attempt: Callable[[datetime], Attempt | None]
 
 
 class PaymentOperations(Protocol):

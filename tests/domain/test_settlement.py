@@ -32,7 +32,6 @@ from domain.payment import (
 )
 from domain.settlement import (
     LONGEST_ASKED_FOR,
-    LOOKED_AGAIN_AFTER,
     LOOKED_AT_EVERY,
     Moment,
     Settlement,
@@ -333,7 +332,7 @@ def test_what_is_not_known_never_changes_the_order_and_is_asked_again(
     order = an_order(status, kind)
     operation = an_operation(order, kind, state, claimed=True)
     problem = "mismatch" if answer in MISMATCHES else "timeout"
-    rest = LOOKED_AGAIN_AFTER if state is O.HELD else PAUSE
+    rest = LOOKED_AT_EVERY if state is O.HELD else PAUSE
     assert settled(operation, order, answer) == Settlement(
         operation=operation.postpone(problem, NOW + rest, NOW), changes=()
     )
