@@ -31,7 +31,7 @@ from entrypoints.cli_payments import gateway_command, order_app, reconcile_comma
 from entrypoints.container import Container
 from entrypoints.serve import ServeError, ServeOptions, serve
 from entrypoints.settings import Settings, SettingsError
-from entrypoints.worker import run_worker_process
+from entrypoints.worker import loop_factory, run_worker_process
 
 _LIST_PAGE = 100
 
@@ -94,7 +94,9 @@ def serve_command(
 @app.command("worker")
 def worker_command() -> None:
     """Run the worker alone, until it is told to stop."""
-    asyncio.run(run_worker_process(Container(settings=settings_of_this_process())))
+    settings = settings_of_this_process()
+    with asyncio.Runner(loop_factory=loop_factory()) as runner:
+        runner.run(run_worker_process(Container(settings=settings)))
 
 
 @app.command("migrate")

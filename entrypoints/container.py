@@ -102,7 +102,9 @@ def _remote_gateway(settings: Settings) -> "RemoteSimulatedGateway":
     from adapters.simulated.remote import RemoteSimulatedGateway
 
     return RemoteSimulatedGateway(
-        str(settings.gateway_url), connections=settings.gateway_concurrency
+        str(settings.gateway_url),
+        connections=settings.gateway_concurrency,
+        answer_seconds=settings.gateway_seconds,
     )
 
 
@@ -126,6 +128,7 @@ def _stripe_client(settings: Settings) -> "StripeClient":
         key.get_secret_value() if key else "",
         base_url=settings.stripe_api_base,
         connections=settings.gateway_concurrency,
+        patience_seconds=settings.gateway_seconds,
     )
 
 

@@ -64,6 +64,7 @@ def serve_gateway(settings: Settings, *, host: str, port: int) -> None:
     listener = _listen(host, port)
     config = uvicorn.Config(
         Container(settings=settings).gateway_app(),
+        http=BoundedHttpProtocol,
         interface="asgi3",
         ws="none",
         log_config=None,

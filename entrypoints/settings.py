@@ -52,6 +52,7 @@ _STRIPE_KEY: Final = re.compile(r"(sk|rk)_[0-9A-Za-z_]{8,250}")
 _LEASE_MARGIN_SECONDS: Final = 0.5
 """For what lies between the calls and the recording."""
 
+_LOOPBACK: Final = ("127.0.0.1", "::1", "localhost")
 _LAST_PORT: Final = 65_535
 _KEPT_IN: Final = "secret_key"
 _TYPO_LIKENESS: Final = 0.9
@@ -234,6 +235,12 @@ def _check_together(settings: Settings) -> None:
         raise SettingsError(
             f"{_PREFIX}GATEWAY_URL is for the simulated gateway: unset it where {_PREFIX}GATEWAY"
             " is stripe"
+        )
+    base = urlsplit(settings.stripe_api_base)
+    if base.scheme == "http" and base.hostname not in _LOOPBACK:
+        raise SettingsError(
+            f"{_PREFIX}STRIPE_API_BASE must begin with https://: the API key would travel in the"
+            " clear"
         )
     if settings.lease_seconds < 2 * settings.gateway_seconds + _LEASE_MARGIN_SECONDS:
         raise SettingsError(

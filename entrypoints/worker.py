@@ -15,9 +15,11 @@ from entrypoints.container import Container, shut_down
 CLEAN_EVERY_SECONDS: Final = 300.0
 COMPARE_EVERY_SECONDS: Final = 86_400.0
 COMPARE_FIRST_AFTER_SECONDS: Final = 3_600.0
-COMPARED: Final = timedelta(days=3)
+COMPARED: Final = timedelta(days=2)
 
 _CLAIMED_AT_ONCE: Final = 64
+_WORTH_A_CLAIM: Final = 16
+"""So many places are free before more is claimed: a claim costs the same for one as for many."""
 _TROUBLE_SECONDS: Final = 1.0
 _FOR_WORK_BEGUN: Final = 0.8
 """The part of a stop's time in which it may still end."""
@@ -32,43 +34,55 @@ class Worker:
         self._container = container
         self._settings = container.settings()
         self._stopping = asyncio.Event()
+        self._changed = asyncio.Event()
+        """Set when something has ended, or is to end."""
         self._at_work: set[asyncio.Task[None]] = set()
 
     async def run(self) -> None:
         _log.info("worker started")
-        async with asyncio.TaskGroup() as group:
-            group.create_task(self._pay())
-            group.create_task(self._each(CLEAN_EVERY_SECONDS, self._clean))
-            group.create_task(self._each(COMPARE_EVERY_SECONDS, self._compare))
+        chores = [
+            asyncio.create_task(self._each(CLEAN_EVERY_SECONDS, self._clean)),
+            asyncio.create_task(self._each(COMPARE_EVERY_SECONDS, self._compare)),
+        ]
+        try:
+            await self._pay()
+        finally:
+            unfinished = [*chores, *self._at_work]
+            for task in unfinished:
+                task.cancel()
+            await asyncio.gather(*unfinished, return_exceptions=True)
         _log.info("worker stopped")
 
     def stop(self) -> None:
         self._stopping.set()
+        self._changed.set()
 
     async def _pay(self) -> None:
         """Claim what is due, as much as there is room for, and carry it out; look again at once
         while there is more, and every so often when there is not."""
         run = self._container.run_payment_operations()
-        try:
-            while not self._stopping.is_set():
-                room = self._settings.gateway_concurrency - len(self._at_work)
-                asked_for = min(room, _CLAIMED_AT_ONCE)
-                claimed = await self._claim(run, asked_for) if room else ()
-                self._begin(run, claimed)
-                if not room:
-                    await asyncio.wait(self._at_work, return_when=asyncio.FIRST_COMPLETED)
-                elif len(claimed) < asked_for:
-                    await self._rest(self._settings.worker_poll_seconds)
-            await self._finish()
-        finally:
-            for task in self._at_work:
-                task.cancel()
+        most = self._settings.gateway_concurrency
+        while not self._stopping.is_set():
+            self._changed.clear()
+            room = most - len(self._at_work)
+            if room < min(_WORTH_A_CLAIM, most):
+                await self._changed.wait()
+                continue
+            claimed = await self._claim(run, min(room, _CLAIMED_AT_ONCE))
+            for each in claimed:
+                self._begin(run, each)
+            if not claimed:
+                await self._rest(self._settings.worker_poll_seconds)
+        await self._finish()
 
-    def _begin(self, run: RunPaymentOperations, claimed: Sequence[Claimed]) -> None:
-        for each in claimed:
-            task = asyncio.create_task(self._carry_out(run, each))
-            self._at_work.add(task)
-            task.add_done_callback(self._at_work.discard)
+    def _begin(self, run: RunPaymentOperations, claimed: Claimed) -> None:
+        task = asyncio.create_task(self._carry_out(run, claimed))
+        self._at_work.add(task)
+        task.add_done_callback(self._end)
+
+    def _end(self, task: asyncio.Task[None]) -> None:
+        self._at_work.discard(task)
+        self._changed.set()
 
     async def _finish(self) -> None:
         """What is not done in time, somebody takes up when its lease has ended."""
@@ -122,7 +136,12 @@ class Worker:
         for found in comparison.differences:
             _log.error(
                 "our books and the gateway's differ",
-                extra={"kind": str(found.kind), "order_id": str(found.order_id)},
+                extra={
+                    "kind": str(found.kind),
+                    "order_id": str(found.order_id),
+                    "ours": found.ours,
+                    "gateway": found.gateway,
+                },
             )
 
     async def _rest(self, seconds: float) -> None:
@@ -131,6 +150,16 @@ class Worker:
                 await self._stopping.wait()
         except TimeoutError:
             return
+
+
+def loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
+    """The event loop that the server runs on too, for it is the quicker one; the standard library's
+    where there is none."""
+    try:
+        import uvloop  # noqa: PLC0415 - not for every platform
+    except ImportError:
+        return asyncio.new_event_loop
+    return uvloop.new_event_loop
 
 
 async def run_worker_process(container: Container) -> None:

@@ -15,7 +15,7 @@ from entrypoints.http.headers import header_values
 from entrypoints.http.json_body import StrictJsonRequest, Unreadable
 from entrypoints.http.limits import BODY
 from entrypoints.http.observe import MERCHANT
-from entrypoints.http.problems import Refused
+from entrypoints.http.problems import InputError, Refused
 
 MAX_KEY_LENGTH: Final = 255
 _VISIBLE_ASCII: Final = re.compile(rf"[\x21-\x7e]{{1,{MAX_KEY_LENGTH}}}")
@@ -124,7 +124,8 @@ def _members_of(request: StrictJsonRequest) -> dict[str, object]:
     if isinstance(body, Unreadable):
         raise Refused("malformed_request", body.detail)
     if not isinstance(body, dict):
-        raise Refused("validation_failed", "The body is a JSON object.")
+        wrong = InputError(pointer="", code="wrong_type", detail="The body is a JSON object.")
+        raise Refused("validation_failed", wrong.detail, [wrong])
     return body
 
 

@@ -194,6 +194,10 @@ def test_other_names_are_left_alone(monkeypatch: pytest.MonkeyPatch, name: str) 
             {"GATEWAY": "stripe", "STRIPE_API_KEY": STRIPE_KEY, "GATEWAY_URL": "http://x"},
             "HARBOR_GATEWAY_URL is for the simulated gateway",
         ),
+        (
+            {"STRIPE_API_BASE": "http://stripe.example"},
+            "HARBOR_STRIPE_API_BASE must begin with https",
+        ),
         ({"LEASE_SECONDS": "20"}, "HARBOR_LEASE_SECONDS must be above two times"),
         ({"GATEWAY_SECONDS": "15"}, "HARBOR_LEASE_SECONDS must be above two times"),
     ],
