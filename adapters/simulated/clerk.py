@@ -18,6 +18,7 @@ _log = logging.getLogger("harbor.simulated_gateway")
 _BUSY_SECONDS: Final = 10.0
 """How long one process waits for another's commit."""
 _LOOK_AGAIN_SECONDS: Final = 0.01
+_CACHE_KIB: Final = 256
 
 
 class LedgerUnavailable(Exception):
@@ -91,6 +92,8 @@ def _open(path: Path) -> sqlite3.Connection:
     try:
         _use_a_log(connection)
         connection.execute("PRAGMA synchronous = FULL")
+        # Behind it is the system's own cache.
+        connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
         _make_tables(connection)
     except BaseException:
         connection.close()

@@ -161,9 +161,10 @@ class SqlPaymentOperations(PaymentOperations):
         return recorded
 
     async def _record_together(self, batch: Sequence[_Recording]) -> list[bool]:
+        ids = [each.result.claimed.id for each in batch]
         held = (
             _WORK.add_columns(self._now().label("now"))
-            .where(payment_operations.c.id.in_([each.result.claimed.id for each in batch]))
+            .where(payment_operations.c.id.in_(_padded(ids)))
             # One order for all who lock several, so that none waits for another that waits for it.
             .order_by(payment_operations.c.order_id, payment_operations.c.id)
             .with_for_update(of=[payment_operations, orders])
@@ -179,6 +180,12 @@ class SqlPaymentOperations(PaymentOperations):
         if self._database.is_postgresql:
             return func.statement_timestamp(type_=Moment)
         return literal(self._clock.now(), Moment)
+
+
+def _padded(ids: Sequence[UUID]) -> list[UUID]:
+    """To a power of two, for each length is a statement of its own, which is prepared and kept."""
+    length = 1 << (len(ids) - 1).bit_length()
+    return [*ids, *[ids[-1]] * (length - len(ids))]
 
 
 @dataclass(frozen=True, slots=True)
