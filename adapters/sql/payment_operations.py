@@ -94,9 +94,9 @@ _SAVE_OPERATION: Final = _save_of(payment_operations, _MOVING)
 _SAVE_ORDER: Final = _save_of(orders, CHANGING)
 _PUT_OFF: Final = _save_of(payment_operations, ["due_at"])
 _SPOILED_FOR: Final = timedelta(minutes=5)
-_FORGET_ATTEMPT: Final = delete(payment_attempts).where(
+_FORGET_ATTEMPTS: Final = delete(payment_attempts).where(
     payment_attempts.c.operation_id == bindparam("at_id"),
-    payment_attempts.c.number == bindparam("at_number"),
+    payment_attempts.c.number <= bindparam("last_number"),
     payment_attempts.c.merchant_id == bindparam("at_merchant_id"),
 )
 
@@ -282,7 +282,7 @@ async def _save(connection: AsyncConnection, decided: Sequence[_Decided]) -> Non
         (_SAVE_ORDER, [_order_values(each.work.order) for each in changed]),
         (insert(order_events), events),
         (insert(payment_attempts), attempts),
-        (_FORGET_ATTEMPT, [_forgotten(row) for row in attempts if row["number"] > KEPT_ATTEMPTS]),
+        (_FORGET_ATTEMPTS, [_forgotten(row) for row in attempts if row["number"] > KEPT_ATTEMPTS]),
     ):
         if rows:
             await connection.execute(statement, rows)
@@ -302,10 +302,10 @@ def _values(row: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any]:
 
 
 def _forgotten(attempt: Mapping[str, Any]) -> dict[str, Any]:
-    """The one for which this one is too many."""
+    """Those for which this one is too many."""
     return {
         "at_id": attempt["operation_id"],
-        "at_number": attempt["number"] - KEPT_ATTEMPTS,
+        "last_number": attempt["number"] - KEPT_ATTEMPTS,
         "at_merchant_id": attempt["merchant_id"],
     }
 

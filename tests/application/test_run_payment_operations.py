@@ -257,7 +257,8 @@ async def test_the_gateway_is_asked_the_same_for_ever(
         gateway.say(call, Unknown("gateway_error"))
         await asking.is_done()
         scripted.clock.advance(5 * SECOND)
-    assert asked == [asked[0]] * 3
+    assert [replace(each, is_repeat=False) for each in asked] == [asked[0]] * 3
+    assert [each.is_repeat for each in asked] == [False, True, True]
     operation = await operation_of(scripted, order)
     assert asked[0].key == asked[0].reference == str(operation.id)
     assert asked[0].amount == order.request.amount
