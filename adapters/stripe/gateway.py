@@ -43,8 +43,8 @@ Read = TypeVar("Read", Payment, Refund)
 
 _REMEMBERED: Final = timedelta(hours=24)
 """https://docs.stripe.com/api/idempotent_requests"""
-PAUSES: Final = tuple(timedelta(seconds=2**doublings) for doublings in range(6))
-"""Between the attempts at a page of Stripe's books, about a minute in all."""
+PAUSES: Final = tuple(timedelta(seconds=2**doublings) for doublings in range(5))
+"""Between the attempts at a page of Stripe's books, half a minute in all."""
 
 
 class StripeGateway(PaymentGateway):

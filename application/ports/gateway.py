@@ -88,8 +88,9 @@ class PaymentGateway(Protocol):
         answers that it knows nothing of it (yet); Unknown when it cannot be asked.
         It raises nothing.
 
-        An authorization is Approved while it stands, and Declined with `authorization_expired`
-        once it has lapsed.
+        An authorization is Approved while it stands and when it was captured or voided in time,
+        and Declined with `authorization_expired` once it has lapsed. No money is taken by looking;
+        what waits for a payer who is not there may be let go.
         """
 
     @abstractmethod

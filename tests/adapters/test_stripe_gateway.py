@@ -14,8 +14,16 @@ from adapters.stripe.gateway import StripeGateway
 from adapters.stripe.readiness import StripeProbe
 from application.ports.gateway import Effect, GatewayRequest, GatewayUnavailable
 from domain.money import Money
-from domain.payment import Approved, Declined, OperationKind, Outcome, Unknown
+from domain.payment import (
+    Approved,
+    Declined,
+    OperationKind,
+    Outcome,
+    PaymentOperation,
+    Unknown,
+)
 from tests.examples import ids
+from tests.fakes import NOW
 from tests.support.server import free_port
 from tests.support.stripe import API_KEY, Fault, StripeServer, serving_stripe
 
@@ -58,7 +66,7 @@ async def closing(client: StripeClient) -> AsyncIterator[StripeClient]:
 
 @pytest.fixture
 def gateway(client: StripeClient) -> StripeGateway:
-    return StripeGateway(client)
+    return StripeGateway(client, pauses=[timedelta(0)] * 2)
 
 
 def asked(
@@ -145,6 +153,26 @@ def test_it_is_called_stripe_and_keys_last_a_day() -> None:
 )
 def test_it_accepts_tokens_of_payment_methods(payment_method: str | None, good: bool) -> None:
     assert StripeGateway(StripeClient(API_KEY)).accepts(payment_method) is good
+
+
+@pytest.mark.parametrize(("claims", "is_repeat"), [(1, False), (2, True), (3, True)])
+def test_a_request_is_a_repeat_once_it_may_have_been_sent_before(
+    claims: int, is_repeat: bool
+) -> None:
+    operation = PaymentOperation(
+        id=ids.new(),
+        merchant_id=ids.new(),
+        order_id=ids.new(),
+        kind=CHARGE,
+        amount=EUR_20,
+        gateway="stripe",
+        due_at=NOW,
+        created_at=NOW,
+        updated_at=NOW,
+    )
+    for _ in range(claims):
+        operation = operation.claim(lease=DAY, now=NOW)
+    assert GatewayRequest.of(operation).is_repeat is is_repeat
 
 
 # Doing.
@@ -279,16 +307,53 @@ async def test_what_is_refused_for_no_known_reason_is_declined_where_nothing_was
     assert stripe.payments == {}
 
 
+async def test_nothing_is_looked_for_where_nothing_was_sent_before(
+    gateway: StripeGateway, stripe: StripeServer
+) -> None:
+    stripe.faults.append(Fault.REFUSED)
+    assert code_of(await gateway.execute(asked(stripe))) == "request_refused"
+    assert stripe.calls == ["POST /v1/payment_intents"]
+
+
 async def test_what_is_refused_for_no_known_reason_may_have_been_done_before(
     gateway: StripeGateway, stripe: StripeServer
 ) -> None:
     request = await done(gateway, stripe)
+    again = replace(request, is_repeat=True)
     stripe.keys.clear()
     stripe.faults.append(Fault.REFUSED)
-    assert await gateway.execute(request) == approved(stripe, request)
+    assert await gateway.execute(again) == approved(stripe, request)
     stripe.keys.clear()
     stripe.faults.extend([Fault.REFUSED, Fault.ERROR_BEFORE])
-    assert await gateway.execute(request) == Unknown("server_error")
+    assert await gateway.execute(again) == Unknown("server_error")
+
+
+async def test_a_payment_method_that_is_gone_by_now_may_have_paid_before(
+    gateway: StripeGateway, stripe: StripeServer
+) -> None:
+    request = await done(gateway, stripe)
+    stripe.gone.add("pm_card_visa")
+    again = replace(request, is_repeat=True)
+    assert await gateway.execute(again) == approved(stripe, request)
+
+
+async def test_where_the_key_is_another_accounts_nothing_is_declined_that_may_have_been_paid(
+    gateway: StripeGateway, fresh_stripe: Callable[[], StripeServer]
+) -> None:
+    request = await done(gateway, fresh_stripe())
+    fresh_stripe().gone.add("pm_card_visa")
+    again = replace(request, is_repeat=True)
+    assert await gateway.execute(again) == Unknown("payment_method_missing")
+
+
+async def test_a_refusal_that_can_be_read_is_a_decline_where_nothing_was_done_before(
+    gateway: StripeGateway, stripe: StripeServer
+) -> None:
+    request = asked(stripe, amount=Money(amount_minor=49, currency="EUR"))
+    stripe.faults.append(Fault.LOSE_REQUEST)
+    assert await gateway.execute(request) == Unknown("unreachable")
+    again = replace(request, is_repeat=True)
+    assert code_of(await gateway.execute(again)) == "amount_not_supported"
 
 
 # An answer that does not come.
@@ -316,21 +381,53 @@ async def test_a_lost_answer_is_unknown_and_asking_again_is_one_effect(
     found = await gateway.find(request)
     assert found == approved(stripe, request)
     assert await gateway.execute(request) == found
-    assert (len(stripe.payments), len(stripe.refunds)) == (1, int(kind is REFUND))
+    assert len(stripe.payments) == 1
+    assert len(stripe.moved_for(request.reference)) == 1
 
 
-@pytest.mark.parametrize("kind", OperationKind)
+@pytest.mark.parametrize("kind", [CHARGE, AUTHORIZE, REFUND])
 async def test_a_500_is_unknown_for_as_long_as_its_key_says_so_and_is_found_by_reference(
     gateway: StripeGateway, stripe: StripeServer, kind: OperationKind
 ) -> None:
     for fault in (Fault.ERROR_BEFORE, Fault.ERROR_AFTER):
         stripe.payments.clear()
         request = await prepared(gateway, stripe, kind)
-        stripe.faults.extend([Fault.NONE] * (kind is VOID) + [fault])
+        stripe.faults.append(fault)
         assert await gateway.execute(request) == Unknown("server_error")
         assert await gateway.execute(request) == Unknown("server_error")
         found = await gateway.find(request)
         assert found == (approved(stripe, request) if fault is Fault.ERROR_AFTER else None)
+
+
+@pytest.mark.parametrize("fault", [Fault.ERROR_BEFORE, Fault.ERROR_AFTER])
+@pytest.mark.parametrize(("kind", "calls_before"), [(CAPTURE, 0), (VOID, 0), (VOID, 1)], ids=str)
+async def test_a_500_does_not_keep_an_authorization_from_being_captured_or_voided(
+    gateway: StripeGateway,
+    stripe: StripeServer,
+    kind: OperationKind,
+    calls_before: int,
+    fault: Fault,
+) -> None:
+    request = await prepared(gateway, stripe, kind)
+    stripe.faults.extend([Fault.NONE] * calls_before + [fault])
+    assert await gateway.execute(request) == Unknown("server_error")
+    again = replace(request, is_repeat=True)
+    for _ in range(2):
+        assert await gateway.execute(again) == approved(stripe, request)
+    assert stripe.moved_for(request.reference) == [(2_000, "eur")]
+    status = "succeeded" if kind is CAPTURE else "canceled"
+    assert stripe.payments[the_id(stripe)]["status"] == status
+
+
+async def test_a_500_on_each_of_its_calls_does_not_keep_an_authorization_from_being_voided(
+    gateway: StripeGateway, stripe: StripeServer
+) -> None:
+    request = await prepared(gateway, stripe, VOID)
+    for calls_before in range(4):
+        stripe.faults.extend([Fault.NONE] * calls_before + [Fault.ERROR_BEFORE])
+        assert await gateway.execute(request) == Unknown("server_error")
+        assert not stripe.faults
+    assert await gateway.execute(request) == approved(stripe, request)
 
 
 async def prepared(
@@ -369,7 +466,7 @@ async def test_a_caller_may_leave_at_any_time_and_what_was_sent_is_done(
 async def test_where_nobody_listens_nothing_can_be_said() -> None:
     stripe = StripeServer()
     client = StripeClient(API_KEY, base_url=f"http://127.0.0.1:{free_port()}")
-    gateway = StripeGateway(client)
+    gateway = StripeGateway(client, pauses=())
     async with closing(client):
         request = asked(stripe)
         assert await gateway.execute(request) == Unknown("unreachable")
@@ -472,6 +569,18 @@ async def test_it_is_unknown_until_stripe_confirms_that_it_is_canceled(
     request = asked(stripe)
     stripe.faults.extend([Fault.REQUIRES_ACTION, fault])
     assert await gateway.execute(request) == Unknown("payer_action_required")
+    assert code_of(await gateway.execute(request)) == "payer_action_required"
+    assert stripe.payments[the_id(stripe)]["status"] == "canceled"
+
+
+async def test_a_payment_that_nobody_confirmed_is_canceled_and_no_payer_is_spoken_of(
+    gateway: StripeGateway, stripe: StripeServer
+) -> None:
+    request = await done(gateway, stripe)
+    stripe.payments[the_id(stripe)] |= {"status": "requires_confirmation", "amount_received": 0}
+    for _ in range(2):
+        assert code_of(await gateway.find(request)) == "payment_canceled"
+    assert stripe.payments[the_id(stripe)]["status"] == "canceled"
 
 
 async def test_a_payer_who_did_act_before_the_cancellation_has_paid(
@@ -506,6 +615,29 @@ async def test_an_authorization_is_found_while_it_stands_and_declined_once_it_ha
     assert await gateway.find(authorization) == approved(stripe, authorization)
     stripe.pass_time(DAY)
     assert code_of(await gateway.find(authorization)) == "authorization_expired"
+
+
+async def test_an_authorization_that_was_voided_was_granted(
+    gateway: StripeGateway, stripe: StripeServer
+) -> None:
+    authorization = await done(gateway, stripe, AUTHORIZE)
+    await done(gateway, stripe, VOID, the_id(stripe))
+    found = await gateway.find(authorization)
+    assert isinstance(found, Approved)
+    assert (found.reference, found.amount) == (authorization.reference, EUR_20)
+
+
+@pytest.mark.parametrize("kind", [CAPTURE, VOID])
+async def test_what_the_issuer_declined_to_capture_is_held_no_more(
+    gateway: StripeGateway, stripe: StripeServer, kind: OperationKind
+) -> None:
+    request = await prepared(gateway, stripe, kind)
+    stripe.payments[the_id(stripe)] |= {
+        "status": "requires_payment_method",
+        "last_payment_error": {"type": "card_error", "code": "card_declined"},
+    }
+    assert code_of(await gateway.execute(request)) == "authorization_expired"
+    assert code_of(await gateway.find(request)) == "authorization_expired"
 
 
 @pytest.mark.parametrize("kind", [CAPTURE, VOID])
@@ -580,6 +712,36 @@ async def test_it_is_found_when_it_was_done_hours_after_it_was_first_asked_for(
     stripe.pass_time(timedelta(hours=11))
     assert await gateway.execute(request) == approved(stripe, request)
     assert await gateway.find(request) == approved(stripe, request)
+
+
+@pytest.mark.parametrize(("late", "pages"), [(0, 1), (60, 2), (600, 4), (3_600, 6)])
+async def test_it_is_found_without_going_through_all_that_was_done_at_other_times(
+    gateway: StripeGateway, stripe: StripeServer, late: int, pages: int
+) -> None:
+    request = asked(stripe)
+    stripe.pass_time(timedelta(seconds=late))
+    said = await gateway.execute(request)
+    elsewhen = [minutes for minutes in (-4, 0.5, 5, 60) if minutes * 60 > late or minutes < 0]
+    for minutes in elsewhen:
+        stripe.now = request.asked_at + timedelta(minutes=minutes)
+        await asyncio.gather(*(gateway.execute(asked(stripe)) for _ in range(15)))
+    stripe.listed.clear()
+    assert await gateway.find(request) == said
+    assert len(stripe.listed) <= pages + 1
+
+
+async def test_what_a_customer_paid_with_is_looked_for_among_what_is_theirs(
+    gateway: StripeGateway, stripe: StripeServer
+) -> None:
+    await asyncio.gather(*(gateway.execute(asked(stripe)) for _ in range(25)))
+    request = asked(stripe, payment_method="cus_1/pm_card_visa")
+    stripe.pass_time(timedelta(hours=2))
+    assert await gateway.find(request) is None
+    assert await gateway.execute(request) == approved(stripe, request)
+    stripe.listed.clear()
+    assert await gateway.find(request) == approved(stripe, request)
+    (page,) = stripe.listed
+    assert page["customer"] == "cus_1"
 
 
 # The books.
@@ -659,9 +821,115 @@ async def test_books_that_cannot_be_read_to_their_end_are_an_error(
 ) -> None:
     requests = [asked(stripe) for _ in range(15)]
     await asyncio.gather(*(gateway.execute(request) for request in requests))
-    stripe.faults.extend([Fault.NONE, fault])
+    stripe.faults.extend([Fault.NONE, *[fault] * 3])
     with pytest.raises(GatewayUnavailable):
         await effects_of(gateway, stripe)
+
+
+@pytest.mark.parametrize(
+    "fault", [Fault.ERROR_BEFORE, Fault.LOSE_ANSWER, Fault.LOSE_REQUEST, Fault.RATE_LIMITED]
+)
+async def test_the_books_are_read_through_faults_that_pass(
+    gateway: StripeGateway, stripe: StripeServer, fault: Fault
+) -> None:
+    requests = [asked(stripe) for _ in range(15)]
+    await asyncio.gather(*(gateway.execute(request) for request in requests))
+    stripe.retry_after = "0"
+    stripe.faults.extend([fault, fault, Fault.NONE, fault, fault])
+    assert len(await effects_of(gateway, stripe)) == 15
+
+
+async def test_a_page_is_left_alone_for_as_long_as_stripe_asks_for(
+    gateway: StripeGateway, stripe: StripeServer
+) -> None:
+    stripe.retry_after = "1"
+    stripe.faults.append(Fault.RATE_LIMITED)
+    begun = asyncio.get_running_loop().time()
+    await effects_of(gateway, stripe)
+    assert asyncio.get_running_loop().time() - begun >= 1
+
+
+async def test_a_key_that_is_refused_is_not_shown_again(
+    gateway: StripeGateway, stripe: StripeServer
+) -> None:
+    stripe.faults.append(Fault.WRONG_KEY)
+    with pytest.raises(GatewayUnavailable, match="gateway_refused_us"):
+        await effects_of(gateway, stripe)
+    assert len(stripe.calls) == 1
+
+
+async def test_a_search_leaves_it_to_its_caller_to_ask_again(
+    gateway: StripeGateway, stripe: StripeServer
+) -> None:
+    request = await done(gateway, stripe)
+    stripe.faults.append(Fault.ERROR_BEFORE)
+    assert await gateway.find(request) == Unknown("server_error")
+
+
+async def test_a_capture_in_the_dashboard_is_in_the_books_and_names_the_order(
+    gateway: StripeGateway, stripe: StripeServer
+) -> None:
+    authorization = await done(gateway, stripe, AUTHORIZE)
+    stripe.capture_by_hand(the_id(stripe), 1_200)
+    effects = await effects_of(gateway, stripe)
+    assert [(each.reference, each.kind) for each in effects] == [
+        (authorization.reference, AUTHORIZE),
+        (authorization.reference, CAPTURE),
+    ]
+
+
+async def test_a_refund_in_the_dashboard_is_in_the_books_for_nobody(
+    gateway: StripeGateway, stripe: StripeServer
+) -> None:
+    await done(gateway, stripe)
+    stripe.pass_time(60 * DAY)
+    await done(gateway, stripe)
+    for payment_id in stripe.payments:
+        stripe.refund_by_hand(payment_id, 500)
+    effects = [effect for effect in await effects_of(gateway, stripe) if effect.kind is REFUND]
+    expected = Effect(
+        reference="",
+        kind=REFUND,
+        amount=Money(amount_minor=500, currency="EUR"),
+        at=stripe.now,
+    )
+    assert effects == [expected, expected]
+
+
+async def test_a_refund_of_what_is_not_ours_is_not_in_our_books(
+    gateway: StripeGateway, stripe: StripeServer
+) -> None:
+    await done(gateway, stripe)
+    stripe.refund_by_hand(the_id(stripe), 500)
+    stripe.payments[the_id(stripe)]["metadata"] = {"order": "somebody else's"}
+    assert await effects_of(gateway, stripe) == []
+
+
+async def test_what_is_let_go_of_is_no_refund(gateway: StripeGateway, stripe: StripeServer) -> None:
+    await done(gateway, stripe, AUTHORIZE)
+    part = Money(amount_minor=700, currency="EUR")
+    capture = asked(stripe, CAPTURE, payment_id=the_id(stripe), amount=part)
+    assert await gateway.execute(capture) == approved(stripe, capture)
+    await done(gateway, stripe, AUTHORIZE)
+    await done(gateway, stripe, VOID, list(stripe.payments)[-1])
+    await done(gateway, stripe, AUTHORIZE)
+    stripe.pass_time(8 * DAY)
+    assert len(stripe.refunds) == 3
+    kinds = [effect.kind for effect in await effects_of(gateway, stripe, 9 * DAY)]
+    assert REFUND not in kinds
+
+
+async def test_what_was_captured_in_part_may_be_refunded_in_the_dashboard(
+    gateway: StripeGateway, stripe: StripeServer
+) -> None:
+    await done(gateway, stripe, AUTHORIZE)
+    half = Money(amount_minor=1_000, currency="EUR")
+    capture = asked(stripe, CAPTURE, payment_id=the_id(stripe), amount=half)
+    assert await gateway.execute(capture) == approved(stripe, capture)
+    stripe.pass_time(timedelta(hours=1))
+    stripe.refund_by_hand(the_id(stripe), 1_000)
+    effects = await effects_of(gateway, stripe)
+    assert [each.amount for each in effects if each.kind is REFUND] == [half]
 
 
 # The key.
@@ -672,7 +940,7 @@ async def test_the_key_shows_nowhere(
 ) -> None:
     caplog.set_level(logging.DEBUG)
     client = StripeClient(API_KEY, base_url=stripe.url)
-    gateway, probe = StripeGateway(client), StripeProbe(client)
+    gateway, probe = StripeGateway(client, pauses=()), StripeProbe(client)
     stripe.faults.extend([Fault.NONE, Fault.LOSE_ANSWER, Fault.GARBAGE, Fault.WRONG_KEY])
     async with closing(client):
         for _ in range(3):
@@ -718,3 +986,17 @@ async def test_the_probe_says_what_to_look_at(
     assert finding.problem is not None
     assert word in finding.problem
     assert not finding.required
+
+
+@pytest.mark.parametrize(
+    "hidden", ["/v1/payment_intents", "/v1/refunds", "latest_charge", "balance_transaction"]
+)
+async def test_the_probe_finds_what_a_restricted_key_may_not_see(
+    gateway: StripeGateway, client: StripeClient, stripe: StripeServer, hidden: str
+) -> None:
+    stripe.hidden.add(hidden)
+    with pytest.raises(GatewayUnavailable):
+        await effects_of(gateway, stripe)
+    problem = (await StripeProbe(client).examine()).problem
+    assert problem is not None
+    assert "HARBOR_STRIPE_API_KEY" in problem

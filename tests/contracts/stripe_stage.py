@@ -67,7 +67,7 @@ class StripeStage(GatewayStage):
 
     def out_of_reach(self) -> PaymentGateway:
         client = StripeClient(API_KEY, base_url=f"http://127.0.0.1:{free_port()}")
-        return StripeWithDefault(client)
+        return StripeWithDefault(client, pauses=())
 
 
 @asynccontextmanager

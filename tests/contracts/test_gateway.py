@@ -308,6 +308,15 @@ async def test_what_was_captured_in_time_does_not_lapse(stage: GatewayStage) -> 
     approved(await stage.gateway.find(authorizing), authorizing)
 
 
+async def test_what_was_voided_was_granted_and_does_not_lapse(stage: GatewayStage) -> None:
+    authorizing = a_request(OperationKind.AUTHORIZE)
+    authorization = await do(stage, authorizing)
+    await do(stage, about(authorization, OperationKind.VOID))
+    approved(await stage.gateway.find(authorizing), authorizing)
+    stage.pass_time(A_WEEK_AND_MORE)
+    approved(await stage.gateway.find(authorizing), authorizing)
+
+
 async def test_what_does_not_exist_cannot_be_captured_voided_or_refunded(
     stage: GatewayStage,
 ) -> None:

@@ -118,6 +118,14 @@ class StripeServer:
     in_use: set[str] = field(default_factory=set)
     calls: list[str] = field(default_factory=list)
     """Method and path of each call that came in."""
+    listed: list[Params] = field(default_factory=list)
+    """What each call for a page asked for."""
+    gone: set[str] = field(default_factory=set)
+    """Payment methods that are not known any more, which is looked at before the key."""
+    hidden: set[str] = field(default_factory=set)
+    """What a restricted key may not see: the paths of lists, and members to be expanded."""
+    retry_after: str = "7"
+    """What it asks for when it is asked too often."""
     versions: set[str] = field(default_factory=set)
     """Of the API, that the calls named."""
     reached: asyncio.Event = field(default_factory=asyncio.Event)
@@ -164,6 +172,14 @@ class StripeServer:
             if item["metadata"].get(mark) == reference
         ]
 
+    # What is done in the dashboard.
+
+    def capture_by_hand(self, payment_id: str, amount: int) -> None:
+        self._take(self.payments[payment_id], amount)
+
+    def refund_by_hand(self, payment_id: str, amount: int) -> None:
+        self._refund({"payment_intent": payment_id, "amount": str(amount)}, Fault.NONE)
+
     # HTTP.
 
     async def answer(self, request: Request) -> Response:
@@ -172,13 +188,12 @@ class StripeServer:
         self.calls.append(f"{request.method} {request.url.path}")
         self.versions.add(request.headers.get("stripe-version", ""))
         fault = self._fault(request, params)
-        early = self._refusal_before_all(request, fault)
+        early = self._refusal_before_all(request, params, fault)
         if early is not None:
             return early
-        if request.method == "POST":
-            status, document = self._once(request, params, fault)
-        else:
-            status, document = self._carry_out(request, params, fault)
+        if request.method == "POST" and "idempotency-key" in request.headers:
+            return self._once(request, params, fault)
+        status, document = self._carry_out(request, params, fault)
         return _spoilt(self, fault, status, document)
 
     def _fault(self, request: Request, params: Params) -> Fault:
@@ -190,13 +205,16 @@ class StripeServer:
         fault = self.first_faults.get(params.get("payment_method", ""))
         return fault if fault and is_first else Fault.NONE
 
-    def _refusal_before_all(self, request: Request, fault: Fault) -> Response | None:
+    def _refusal_before_all(
+        self, request: Request, params: Params, fault: Fault
+    ) -> Response | None:
         """What comes before the key is looked at, so that no key remembers it."""
-        if fault is Fault.WRONG_KEY or request.headers["authorization"] != f"Bearer {API_KEY}":
-            return _refuse(Refusal(401, "invalid_request_error"))
+        forbidden = self._forbidden(request, params, fault)
+        if forbidden is not None:
+            return _refuse(forbidden)
         if fault is Fault.RATE_LIMITED:
             refusal = Refusal(429, "invalid_request_error", code="rate_limit")
-            return _refuse(refusal, {"Retry-After": "7"})
+            return _refuse(refusal, {"Retry-After": self.retry_after})
         if fault is Fault.LOCKED:
             return _refuse(Refusal(429, "invalid_request_error", code="lock_timeout"))
         if fault is Fault.LOSE_REQUEST:
@@ -205,18 +223,24 @@ class StripeServer:
             return Response(status_code=302, headers={"Location": f"{self.url}/elsewhere"})
         return None
 
-    def _once(self, request: Request, params: Params, fault: Fault) -> tuple[int, Object]:
+    def _forbidden(self, request: Request, params: Params, fault: Fault) -> Refusal | None:
+        if fault is Fault.WRONG_KEY or request.headers["authorization"] != f"Bearer {API_KEY}":
+            return Refusal(401, "invalid_request_error")
+        if any(name in f"{request.url.path}?{params.get('expand[]')}" for name in self.hidden):
+            return Refusal(403, "invalid_request_error")
+        is_gone = params.get("payment_method") in self.gone
+        return _missing(400, "payment_method") if is_gone else None
+
+    def _once(self, request: Request, params: Params, fault: Fault) -> Response:
         """https://docs.stripe.com/api/idempotent_requests"""
         key, asked = request.headers["idempotency-key"], (request.url.path, params)
         kept = self.keys.get(key)
         if key in self.in_use:
-            refusal = Refusal(409, "idempotency_error", code="idempotency_key_in_use")
-            return refusal.status, refusal.body
+            return _refuse(Refusal(409, "idempotency_error", code="idempotency_key_in_use"))
         if kept is not None and self.now - kept.at < KEYS_KEPT:
             if kept.params != asked:
-                refusal = Refusal(400, "idempotency_error")
-                return refusal.status, refusal.body
-            return kept.status, kept.body
+                return _refuse(Refusal(400, "idempotency_error"))
+            return _spoilt(self, fault, kept.status, kept.body, {"Idempotent-Replayed": "true"})
         if fault is Fault.HANG:
             self.in_use.add(key)
         status, document = self._carry_out(request, params, fault)
@@ -224,7 +248,7 @@ class StripeServer:
         self.keys[key] = Kept(
             params=asked, at=self.now, status=status, body=json.loads(json.dumps(document))
         )
-        return status, document
+        return _spoilt(self, fault, status, document)
 
     def _carry_out(self, request: Request, params: Params, fault: Fault) -> tuple[int, Object]:
         error = Refusal(500, "api_error")
@@ -238,7 +262,7 @@ class StripeServer:
             return refusal.status, refusal.body
         if fault is Fault.ERROR_AFTER:
             return error.status, error.body
-        return 200, done
+        return 200, _expanded(done, params.get("expand[]", ""))
 
     def _route(self, request: Request) -> Callable[[Params, Fault], Object]:
         payment_id = request.path_params.get("payment_id", "")
@@ -266,9 +290,7 @@ class StripeServer:
     def _create(self, params: Params, fault: Fault) -> Object:
         method = params["payment_method"]
         if method not in {*_DECLINES, *_APPROVES, *self.first_faults}:
-            raise Refusal(
-                400, "invalid_request_error", code="resource_missing", param="payment_method"
-            )
+            raise _missing(400, "payment_method")
         if not 50 <= int(params["amount"]) <= 99_999_999:
             code = "amount_too_small" if int(params["amount"]) < 50 else "amount_too_large"
             raise Refusal(400, "invalid_request_error", code=code, param="amount")
@@ -293,6 +315,7 @@ class StripeServer:
             "amount_capturable": 0,
             "currency": params["currency"],
             "capture_method": params["capture_method"],
+            "customer": params.get("customer"),
             "metadata": _metadata(params),
             "status": "requires_confirmation",
             "created": self._seconds,
@@ -309,7 +332,7 @@ class StripeServer:
             code = reason
         error = {"type": "card_error", "code": code, "decline_code": reason}
         payment |= {"status": "requires_payment_method", "last_payment_error": error}
-        raise Refusal(402, **_renamed(error), payment_intent=dict(payment))
+        raise Refusal(402, **_renamed(error), payment_intent=_expanded(payment, ""))
 
     def _authorize(self, payment: Object) -> None:
         lapses_at = self._seconds + int(HELD_FOR.total_seconds())
@@ -327,8 +350,18 @@ class StripeServer:
             self._take(payment, payment["amount"])
 
     def _take(self, payment: Object, amount: int) -> None:
+        self._release(payment, payment["amount"] - amount)
         payment |= {"status": "succeeded", "amount_received": amount, "amount_capturable": 0}
-        payment["latest_charge"]["balance_transaction"] = {"created": self._seconds}
+        payment["latest_charge"]["balance_transaction"] = self._transaction()
+
+    def _release(self, payment: Object, amount: int) -> None:
+        """Of what was held. It is written down as a refund, for all that nothing was taken.
+        https://github.com/solidusio/solidus_stripe/pull/268"""
+        if amount:
+            self._new_refund(payment, amount, {}, moves=False)
+
+    def _transaction(self) -> Object:
+        return {"id": self._new_id("txn"), "created": self._seconds}
 
     def _update(self, payment: Object, params: Params) -> Object:
         if payment["status"] == "canceled":
@@ -353,6 +386,7 @@ class StripeServer:
         return payment
 
     def _cancel(self, payment: Object, reason: str) -> None:
+        self._release(payment, payment["amount_capturable"])
         payment |= {
             "status": "canceled",
             "cancellation_reason": reason,
@@ -368,32 +402,44 @@ class StripeServer:
         refunded = sum(
             refund["amount"]
             for refund in self.refunds.values()
-            if refund["payment_intent"] == payment["id"] and refund["status"] != "failed"
+            if refund["payment_intent"] is payment
+            and refund["status"] != "failed"
+            and refund["balance_transaction"]
         )
         if refunded == payment["amount_received"]:
             raise Refusal(400, "invalid_request_error", code="charge_already_refunded")
         if amount > payment["amount_received"] - refunded:
             raise Refusal(400, "invalid_request_error", param="amount")
+        refund = self._new_refund(payment, amount, _metadata(params))
+        if fault is Fault.PROCESSING:
+            refund["status"] = "pending"
+        return refund
+
+    def _new_refund(
+        self, payment: Object, amount: int, metadata: Params, *, moves: bool = True
+    ) -> Object:
         refund = {
             "id": self._new_id("re"),
             "object": "refund",
             "amount": amount,
             "currency": payment["currency"],
-            "payment_intent": payment["id"],
-            "metadata": _metadata(params),
-            "status": "pending" if fault is Fault.PROCESSING else "succeeded",
+            "payment_intent": payment,
+            "metadata": metadata,
+            "status": "succeeded",
             "created": self._seconds,
+            "balance_transaction": self._transaction() if moves else None,
         }
         self.refunds[refund["id"]] = refund
         return refund
 
     def _existing(self, payment_id: str, *, field: str = "intent") -> Object:
         if payment_id not in self.payments:
-            raise Refusal(404, "invalid_request_error", code="resource_missing", param=field)
+            raise _missing(404, field)
         return self.payments[payment_id]
 
     def _page(self, objects: dict[str, Object], params: Params) -> Object:
         """Newest first. https://docs.stripe.com/api/pagination"""
+        self.listed.append(params)
         newest_first = list(reversed(objects.values()))
         after = params.get("starting_after")
         if after is not None:
@@ -412,7 +458,7 @@ class StripeServer:
             400,
             "invalid_request_error",
             code="payment_intent_unexpected_state",
-            payment_intent=dict(payment),
+            payment_intent=_expanded(payment, ""),
         )
 
     def _new_id(self, prefix: str) -> str:
@@ -422,6 +468,28 @@ class StripeServer:
     @property
     def _seconds(self) -> int:
         return int(self.now.timestamp())
+
+
+def _missing(status: int, param: str) -> Refusal:
+    return Refusal(status, "invalid_request_error", code="resource_missing", param=param)
+
+
+_EXPANDABLE: Final = ("payment_intent", "latest_charge", "balance_transaction")
+
+
+def _expanded(document: Object, expand: str) -> Object:
+    """A copy, in which of another object there is only its id, where it was not asked for along a
+    path such as "data.latest_charge.balance_transaction". https://docs.stripe.com/expand"""
+    first, _, deeper = expand.partition(".")
+    if document.get("object") == "list":
+        items = document["data"]
+        return document | {"data": [_expanded(item, deeper) for item in items]}
+    shown = dict(document)
+    for name in _EXPANDABLE:
+        inner = document.get(name)
+        if isinstance(inner, dict):
+            shown[name] = _expanded(inner, deeper) if name == first else inner["id"]
+    return shown
 
 
 def _metadata(params: Params) -> dict[str, str]:
@@ -439,9 +507,12 @@ def _matches(item: Object, params: Params) -> bool:
     bounds: list[tuple[str, Callable[[int, int], bool]]] = [
         ("created[gte]", lambda created, bound: created >= bound),
         ("created[gt]", lambda created, bound: created > bound),
-        ("created[lte]", lambda created, bound: created <= bound),
+        ("created[lt]", lambda created, bound: created < bound),
     ]
-    return (wanted is None or item["payment_intent"] == wanted) and all(
+    customer = params.get("customer")
+    if customer is not None and item["customer"] != customer:
+        return False
+    return (wanted is None or item["payment_intent"]["id"] == wanted) and all(
         holds(item["created"], int(params[name])) for name, holds in bounds if name in params
     )
 
@@ -453,7 +524,13 @@ def _refuse(refusal: Refusal, headers: Mapping[str, str] | None = None) -> Respo
 # Answers that go wrong.
 
 
-def _spoilt(server: StripeServer, fault: Fault, status: int, document: Object) -> Response:
+def _spoilt(
+    server: StripeServer,
+    fault: Fault,
+    status: int,
+    document: Object,
+    headers: Mapping[str, str] | None = None,
+) -> Response:
     if fault is Fault.OTHER_AMOUNT:
         document = document | {name: 1 for name in document if name.startswith("amount")}
     answers: dict[Fault, Response] = {
@@ -463,7 +540,7 @@ def _spoilt(server: StripeServer, fault: Fault, status: int, document: Object) -
         Fault.HUGE: _Endless(b" " * 65_536),
         Fault.DRIPS: _Endless(b" ", server),
     }
-    return answers.get(fault) or JSONResponse(document, status)
+    return answers.get(fault) or JSONResponse(document, status, headers)
 
 
 class _Broken(Response):
