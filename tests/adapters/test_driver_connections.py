@@ -255,7 +255,7 @@ async def test_a_refused_statement_leaves_its_connection_whole(watched: Watched)
     connections = some(watched)
     refused: list[tuple[str, list[Any]]] = [
         ("SELECT 1/0", []),
-        ("SELECT nonsense", []),
+        ("SELECT nonsense()", []),
         ("SELECT $1::int", ["no number"]),
         ("SELECT $1::int", [2**40]),
         ("SELECT $1::text", ["\ud800"]),
@@ -269,6 +269,17 @@ async def test_a_refused_statement_leaves_its_connection_whole(watched: Watched)
         assert not isinstance(asking.exception(), StorageUnavailable | ConnectionLost)
         assert await number(connections, 7) == 7
     assert len(watched.made) == 1
+    await connections.close()
+
+
+async def test_a_column_that_is_not_there_is_a_schema_that_is_not_migrated(
+    watched: Watched,
+) -> None:
+    """A new version on the schema before: nobody is told that something went wrong here."""
+    connections = some(watched)
+    with pytest.raises(StorageUnavailable):
+        await connections.fetch("SELECT nonsense", [])
+    assert await number(connections, 7) == 7
     await connections.close()
 
 
