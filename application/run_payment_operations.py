@@ -78,15 +78,20 @@ class RunPaymentOperations:
         taken = await self._operations.claim(self._gateway.name, self._take, limit)
         return [Claimed(work=work, since=since) for work in taken]
 
-    async def carry_out(self, claimed: Claimed) -> None:
-        """Ask the gateway and record what it says. Raises StorageUnavailable; then, as when it is
-        canceled or its process dies, somebody takes the operation again when the lease has ended.
+    async def carry_out(
+        self, claimed: Claimed, answered: Callable[[], None] = lambda: None
+    ) -> None:
+        """Ask the gateway and record what it says; `answered` is called in between, when the
+        gateway is free for another. Raises StorageUnavailable; then, as when it is canceled or its
+        process dies, somebody takes the operation again when the lease has ended.
         """
         operation = claimed.work.operation
         try:
             outcome = operation.verified(await self._ask(claimed))
         except _LeaseEnded:
             return
+        finally:
+            answered()
         result = Result(
             claimed=operation,
             settle=lambda work, now: self._settle(work, outcome, now),

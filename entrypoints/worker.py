@@ -10,6 +10,7 @@ from typing import Final
 from application.ports.faults import StorageUnavailable
 from application.ports.gateway import GatewayUnavailable
 from application.run_payment_operations import Claimed, RunPaymentOperations
+from entrypoints.collector import collect_seldom
 from entrypoints.container import Container, shut_down
 
 CLEAN_EVERY_SECONDS: Final = 300.0
@@ -35,8 +36,10 @@ class Worker:
         self._settings = container.settings()
         self._stopping = asyncio.Event()
         self._changed = asyncio.Event()
-        """Set when something has ended, or is to end."""
+        """Set when the gateway has answered, or when it is time to stop."""
         self._at_work: set[asyncio.Task[None]] = set()
+        self._asking = 0
+        """How many of them wait for the gateway; the others are being recorded."""
 
     async def run(self) -> None:
         _log.info("worker started")
@@ -64,7 +67,7 @@ class Worker:
         most = self._settings.gateway_concurrency
         while not self._stopping.is_set():
             self._changed.clear()
-            room = most - len(self._at_work)
+            room = most - self._asking
             if room < min(_WORTH_A_CLAIM, most):
                 await self._changed.wait()
                 continue
@@ -76,12 +79,13 @@ class Worker:
         await self._finish()
 
     def _begin(self, run: RunPaymentOperations, claimed: Claimed) -> None:
+        self._asking += 1
         task = asyncio.create_task(self._carry_out(run, claimed))
         self._at_work.add(task)
-        task.add_done_callback(self._end)
+        task.add_done_callback(self._at_work.discard)
 
-    def _end(self, task: asyncio.Task[None]) -> None:
-        self._at_work.discard(task)
+    def _answered(self) -> None:
+        self._asking -= 1
         self._changed.set()
 
     async def _finish(self) -> None:
@@ -105,7 +109,7 @@ class Worker:
     async def _carry_out(self, run: RunPaymentOperations, claimed: Claimed) -> None:
         operation_id = str(claimed.work.operation.id)
         try:
-            await run.carry_out(claimed)
+            await run.carry_out(claimed, self._answered)
         except StorageUnavailable:
             _log.warning("an outcome was not recorded", extra={"operation_id": operation_id})
         except Exception:
@@ -171,6 +175,7 @@ async def run_worker_process(container: Container) -> None:
     try:
         if container.settings().is_embedded:
             await container.migrate()
+        collect_seldom()
         await worker.run()
     finally:
         await shut_down(container)

@@ -1,7 +1,6 @@
 """The ASGI application."""
 
 import asyncio
-import gc
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -12,6 +11,7 @@ from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from entrypoints.collector import collect_seldom
 from entrypoints.container import Container, shut_down
 from entrypoints.http import api_keys, health, idempotency_keys, orders, payments
 from entrypoints.http.cursor import Cursors
@@ -24,9 +24,6 @@ from entrypoints.http.observe import Observe
 from entrypoints.http.plain import Plain
 from entrypoints.settings import Settings
 from entrypoints.worker import Worker
-
-_COLLECTED_AFTER: Final = (10_000, 20, 50)
-"""So many new objects, collections of the youngest, and of the middle ones."""
 
 _log = logging.getLogger("harbor.http")
 
@@ -101,11 +98,7 @@ def _for_origins(settings: Settings, inner: ASGIApp) -> ASGIApp:
 
 @asynccontextmanager
 async def _lifespan(app: HarborApp) -> AsyncIterator[None]:
-    # What is alive after start-up stays: the collector need not walk it again and again, nor look
-    # for circles after every 700 objects, which are four requests: we make next to none.
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(*_COLLECTED_AFTER)
+    collect_seldom()
     settings = app.container.settings()
     worker = Worker(app.container)
     working = asyncio.create_task(worker.run()) if app.state.run_worker else None
