@@ -5,6 +5,7 @@ import json
 import re
 from collections.abc import AsyncGenerator, Sequence
 from datetime import timedelta
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlencode
 
@@ -180,7 +181,7 @@ def _items(answer: Answer | Unknown) -> tuple[list[Json], bool]:
     if isinstance(answer, Unknown):
         raise NoPage(answer)
     items = answer.body.get("data")
-    if answer.status != 200 or not isinstance(items, list):  # noqa: PLR2004 - HTTP
+    if answer.status != HTTPStatus.OK or not isinstance(items, list):
         raise NoPage(unanswered(answer) or Unknown("unreadable"))
     return items, answer.body.get("has_more") is True
 

@@ -3,6 +3,7 @@
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from datetime import datetime, timedelta
+from http import HTTPStatus
 from typing import Final, TypeVar
 
 from adapters.stripe.books import LONGEST_HOLD, effects_of_payment, effects_of_refund
@@ -148,10 +149,10 @@ class StripeGateway(PaymentGateway):
         answer = await self._client.send(look(f"/v1/payment_intents/{payment_id}", WITH_CHARGE))
         if isinstance(answer, Unknown):
             raise NoPage(answer)
-        if answer.status == 404:  # noqa: PLR2004 - HTTP
+        if answer.status == HTTPStatus.NOT_FOUND:
             return None
         payment = read_payment(answer.body)
-        if answer.status != 200 or payment is None:  # noqa: PLR2004 - HTTP
+        if answer.status != HTTPStatus.OK or payment is None:
             raise NoPage(unanswered(answer) or Unknown("unreadable"))
         return payment
 

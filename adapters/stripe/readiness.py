@@ -1,6 +1,7 @@
 """Whether Stripe can be reached and takes our key."""
 
 import asyncio
+from http import HTTPStatus
 from typing import Final
 
 from adapters.stripe.client import StripeClient
@@ -46,6 +47,6 @@ def _problem(answer: Answer | Unknown) -> str | None:
         return "Stripe refuses the key, or what it may do: check HARBOR_STRIPE_API_KEY."
     if isinstance(answer, Unknown):
         return "Stripe does not answer: check HARBOR_STRIPE_API_BASE and the network."
-    if answer.status != 200:  # noqa: PLR2004 - HTTP
+    if answer.status != HTTPStatus.OK:
         return f"Stripe answers with status {answer.status}: see https://status.stripe.com."
     return None

@@ -26,6 +26,7 @@ gives the secret to nobody. Canceling it would only make a definite decline wait
 import re
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from http import HTTPStatus
 from typing import Final, TypeAlias
 
 from adapters.stripe import failures
@@ -76,7 +77,7 @@ def conclude(request: GatewayRequest, call: Call, answer: Answer | Unknown) -> S
         return _let_go_of(request, call, answer)
     if isinstance(answer, Unknown):
         return answer
-    if 200 <= answer.status < 300:  # noqa: PLR2004 - HTTP
+    if HTTPStatus.OK <= answer.status < HTTPStatus.MULTIPLE_CHOICES:
         return _done(request, call, answer)
     return _refused(request, answer)
 
@@ -120,7 +121,7 @@ def unanswered(answer: Answer) -> Unknown | None:
             return Unknown("in_progress")
         case 429:
             return Unknown("throttled", _pause(answer.retry_after))
-        case status if status >= 500:  # noqa: PLR2004 - HTTP
+        case status if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
             return Unknown("server_error", _pause(answer.retry_after))
     return None
 
@@ -128,7 +129,11 @@ def unanswered(answer: Answer) -> Unknown | None:
 def _is_stuck(request: GatewayRequest, call: Call, answer: Answer) -> bool:
     """Whether a day would go by with nothing but an error from the past. A call that can be done
     once only by its nature needs no key; a charge or refund without one might be a second."""
-    is_stored = answer.is_replay and answer.status >= 500 and call.key is not None  # noqa: PLR2004
+    is_stored = (
+        answer.is_replay
+        and answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR
+        and call.key is not None
+    )
     by_nature = call.purpose is Purpose.LET_GO or request.kind in (
         OperationKind.CAPTURE,
         OperationKind.VOID,
