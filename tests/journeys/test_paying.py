@@ -267,3 +267,17 @@ async def _until_charged(harbor: Harbor, count: int) -> None:
             if len(harbor.effects()) >= count:
                 return
             await asyncio.sleep(LOOK_AGAIN_SECONDS)
+
+
+async def test_a_worker_that_may_ask_one_thing_at_a_time_gets_through_them_all(
+    tmp_path: Path,
+) -> None:
+    harbor = Harbor(tmp_path)
+    with harbor.serving(HARBOR_GATEWAY_CONCURRENCY="1") as server:
+        async with client_of(server) as client:
+            api = Api(client, await new_merchant(harbor))
+            declined = await api.placed(payment_method="sim_decline")
+            orders = [await api.placed() for _ in range(4)]
+            for order in orders:
+                await api.until(order["id"], "paid")
+            await api.until(declined["id"], "failed")
