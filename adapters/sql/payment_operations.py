@@ -8,27 +8,24 @@ import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 from sqlalchemy import (
     ColumnElement,
-    Table,
-    Update,
     and_,
     bindparam,
     delete,
     func,
-    insert,
     literal,
     select,
-    update,
 )
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.sql.database import Database
 from adapters.sql.faults import ConnectionLost, TransactionConflict
 from adapters.sql.group_commit import GroupCommit, GroupLimits
+from adapters.sql.many_rows import rows_added, rows_saved
 from adapters.sql.moment import Moment
 from adapters.sql.recording import CHANGING
 from adapters.sql.rows import (
@@ -69,20 +66,7 @@ _MOVING: Final = (
 """The columns of an operation that change; the rest is frozen when it is made."""
 
 
-def _prefixed(table: Table) -> list[ColumnElement[Any]]:
-    return [column.label(f"{table.name}_{column.name}") for column in table.columns]
-
-
-def _save_of(table: Table, names: Iterable[str]) -> Update:
-    """By primary key, whose values are the parameters `at_id` and `at_merchant_id`."""
-    return (
-        update(table)
-        .where(table.c.id == bindparam("at_id"), table.c.merchant_id == bindparam("at_merchant_id"))
-        .values({name: bindparam(name) for name in names})
-    )
-
-
-_WORK: Final = select(*_prefixed(payment_operations), *_prefixed(orders)).join_from(
+_WORK: Final = select(payment_operations, orders).join_from(
     payment_operations,
     orders,
     and_(
@@ -90,12 +74,16 @@ _WORK: Final = select(*_prefixed(payment_operations), *_prefixed(orders)).join_f
         orders.c.merchant_id == payment_operations.c.merchant_id,
     ),
 )
-_SAVE_OPERATION: Final = _save_of(payment_operations, _MOVING)
-_SAVE_ORDER: Final = _save_of(orders, CHANGING)
-_PUT_OFF: Final = _save_of(payment_operations, ["due_at"])
+_OPERATION: Final = [column.name for column in payment_operations.columns]
+_ORDER: Final = [column.name for column in orders.columns]
+_SAVE_OPERATIONS: Final = rows_saved(payment_operations, _MOVING)
+_SAVE_ORDERS: Final = rows_saved(orders, CHANGING)
+_PUT_OFF: Final = rows_saved(payment_operations, ["due_at"])
+_ADD_EVENTS: Final = rows_added(order_events)
+_ADD_ATTEMPTS: Final = rows_added(payment_attempts)
 _SPOILED_FOR: Final = timedelta(minutes=5)
 _FORGET_ATTEMPTS: Final = delete(payment_attempts).where(
-    payment_attempts.c.operation_id == bindparam("at_id"),
+    payment_attempts.c.operation_id == bindparam("at_operation_id"),
     payment_attempts.c.number <= bindparam("last_number"),
     payment_attempts.c.merchant_id == bindparam("at_merchant_id"),
 )
@@ -120,7 +108,7 @@ class SqlPaymentOperations(PaymentOperations):
     async def claim(self, gateway: str, decide: Decide, limit: int) -> Sequence[Work]:
         now = self._now()
         due = (
-            _WORK.add_columns(now.label("now"))
+            _WORK.add_columns(now)
             .where(
                 OPEN,
                 payment_operations.c.gateway == gateway,
@@ -132,7 +120,7 @@ class SqlPaymentOperations(PaymentOperations):
         )
         try:
             async with self._database.transaction() as connection:
-                rows = (await connection.execute(due)).mappings().all()
+                rows = [_held(row) for row in await connection.execute(due)]
                 taken = list(_taken(decide, rows))
                 await _save(connection, taken)
                 await _put_off(connection, rows, taken)
@@ -163,17 +151,18 @@ class SqlPaymentOperations(PaymentOperations):
     async def _record_together(self, batch: Sequence[_Recording]) -> list[bool]:
         ids = [each.result.claimed.id for each in batch]
         held = (
-            _WORK.add_columns(self._now().label("now"))
+            _WORK.add_columns(self._now())
             .where(payment_operations.c.id.in_(_padded(ids)))
-            # One order for all who lock several, so that none waits for another that waits for it.
+            # In one order for all who lock several, which spares most of them to wait for each
+            # other crosswise; the rest PostgreSQL finds after a second, and they are tried again.
             .order_by(payment_operations.c.order_id, payment_operations.c.id)
             .with_for_update(of=[payment_operations, orders])
         )
         async with self._database.transaction() as connection:
-            rows = (await connection.execute(held)).mappings().all()
+            rows = [_held(row) for row in await connection.execute(held)]
             settled = _settled([each.result for each in batch], rows)
             await _save(connection, list(settled.values()))
-        return [settled.pop(each.result.claimed.id, None) is not None for each in batch]
+        return [settled.pop(_claim_of(each.result), None) is not None for each in batch]
 
     def _now(self) -> ColumnElement[Any]:
         """Of the database where it has a clock of its own that others go by."""
@@ -197,64 +186,71 @@ class _Decided:
     attempt: Attempt | None = None
 
 
-class _Part:
-    """One table's columns of a row that has those of two."""
+class _Held(NamedTuple):
+    """The rows of an operation and its order, which are held still since `now`."""
 
-    def __init__(self, row: Row, table: Table) -> None:
-        self._row = row
-        self._prefix = f"{table.name}_"
+    operation: Row
+    order: Row
+    now: datetime
 
-    def __getitem__(self, name: str, /) -> Any:
-        return self._row[self._prefix + name]
+    @property
+    def work(self) -> Work:
+        return Work(operation=row_to_operation(self.operation), order=row_to_order(self.order))
 
 
-def _work(row: Row) -> Work:
-    return Work(
-        operation=row_to_operation(_Part(row, payment_operations)),
-        order=row_to_order(_Part(row, orders)),
+def _held(row: Sequence[Any]) -> _Held:
+    *values, now = row
+    operation, order = values[: len(_OPERATION)], values[len(_OPERATION) :]
+    return _Held(
+        dict(zip(_OPERATION, operation, strict=True)), dict(zip(_ORDER, order, strict=True)), now
     )
 
 
-def _taken(decide: Decide, rows: Iterable[Row]) -> Iterator[_Decided]:
+def _taken(decide: Decide, rows: Iterable[_Held]) -> Iterator[_Decided]:
     """An operation that cannot be taken, for whatever reason, does not keep the others waiting."""
     latest: dict[UUID, Order] = {}
     for row in rows:
         try:
-            yield _decided(decide, _work(row), row["now"], latest)
+            yield _decided(decide, row.work, row.now, latest)
         except Exception:
-            operation_id = str(row["payment_operations_id"])
+            operation_id = str(row.operation["id"])
             _log.exception("an operation cannot be taken", extra={"operation_id": operation_id})
 
 
 async def _put_off(
-    connection: AsyncConnection, rows: Sequence[Row], taken: Sequence[_Decided]
+    connection: AsyncConnection, rows: Sequence[_Held], taken: Sequence[_Decided]
 ) -> None:
     """What cannot be taken would be the first of every batch."""
     ids = {each.work.operation.id for each in taken}
-    spoiled = [row for row in rows if row["payment_operations_id"] not in ids]
-    if spoiled:
-        values = [
-            {
-                "at_id": row["payment_operations_id"],
-                "at_merchant_id": row["payment_operations_merchant_id"],
-                "due_at": row["now"] + _SPOILED_FOR,
-            }
-            for row in spoiled
-        ]
-        await connection.execute(_PUT_OFF, values)
+    spoiled = [
+        {
+            "id": row.operation["id"],
+            "merchant_id": row.operation["merchant_id"],
+            "due_at": row.now + _SPOILED_FOR,
+        }
+        for row in rows
+        if row.operation["id"] not in ids
+    ]
+    await _PUT_OFF.execute(connection, spoiled)
 
 
-def _settled(results: Iterable[Result], rows: Iterable[Row]) -> dict[UUID, _Decided]:
-    """By operation; without those whose claims are stale."""
+def _claim_of(result: Result) -> tuple[UUID, int]:
+    return result.claimed.id, result.claimed.fence
+
+
+def _settled(results: Iterable[Result], rows: Iterable[_Held]) -> dict[tuple[UUID, int], _Decided]:
+    """By claim; without those that are stale."""
     latest: dict[UUID, Order] = {}
-    found = {row["payment_operations_id"]: row for row in rows}
-    settled: dict[UUID, _Decided] = {}
+    found = {row.operation["id"]: row for row in rows}
+    settled: dict[tuple[UUID, int], _Decided] = {}
     for result in results:
-        row = found.pop(result.claimed.id, None)
-        if row is None or not is_held_by(result.claimed, (work := _work(row)).operation):
+        row = found.get(result.claimed.id)
+        if row is None or not is_held_by(result.claimed, (work := row.work).operation):
             continue
-        decided = _decided(result.settle, work, row["now"], latest)
-        settled[result.claimed.id] = replace(decided, attempt=result.attempt(row["now"]))
+        # Once: the next one of the batch that is about the same claim comes too late.
+        del found[result.claimed.id]
+        decided = _decided(result.settle, work, row.now, latest)
+        settled[_claim_of(result)] = replace(decided, attempt=result.attempt(row.now))
     return settled
 
 
@@ -274,37 +270,25 @@ def is_held_by(claimed: PaymentOperation, now: PaymentOperation) -> bool:
 
 
 async def _save(connection: AsyncConnection, decided: Sequence[_Decided]) -> None:
-    changed = [each for each in decided if each.changes]
+    changes = [change for each in decided for change in each.changes]
+    # Of several changes of one order the last one stands.
+    orders_now = {change.order.id: change.order for change in changes}
     attempts = [attempt_to_row(each.attempt) for each in decided if each.attempt is not None]
-    events = [_event_row(change) for each in changed for change in each.changes]
-    for statement, rows in (
-        (_SAVE_OPERATION, [_operation_values(each.work.operation) for each in decided]),
-        (_SAVE_ORDER, [_order_values(each.work.order) for each in changed]),
-        (insert(order_events), events),
-        (insert(payment_attempts), attempts),
-        (_FORGET_ATTEMPTS, [_forgotten(row) for row in attempts if row["number"] > KEPT_ATTEMPTS]),
-    ):
-        if rows:
-            await connection.execute(statement, rows)
-
-
-def _operation_values(operation: PaymentOperation) -> dict[str, Any]:
-    return _values(operation_to_row(operation), _MOVING)
-
-
-def _order_values(order: Order) -> dict[str, Any]:
-    return _values(order_to_row(order), CHANGING)
-
-
-def _values(row: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any]:
-    at = {"at_id": row["id"], "at_merchant_id": row["merchant_id"]}
-    return at | {name: row[name] for name in names}
+    await _SAVE_OPERATIONS.execute(
+        connection, [operation_to_row(each.work.operation) for each in decided]
+    )
+    await _SAVE_ORDERS.execute(connection, [order_to_row(order) for order in orders_now.values()])
+    await _ADD_EVENTS.execute(connection, [_event_row(change) for change in changes])
+    await _ADD_ATTEMPTS.execute(connection, attempts)
+    too_many = [_forgotten(row) for row in attempts if row["number"] > KEPT_ATTEMPTS]
+    if too_many:
+        await connection.execute(_FORGET_ATTEMPTS, too_many)
 
 
 def _forgotten(attempt: Mapping[str, Any]) -> dict[str, Any]:
     """Those for which this one is too many."""
     return {
-        "at_id": attempt["operation_id"],
+        "at_operation_id": attempt["operation_id"],
         "last_number": attempt["number"] - KEPT_ATTEMPTS,
         "at_merchant_id": attempt["merchant_id"],
     }

@@ -15,11 +15,8 @@ from sqlalchemy import (
     Column,
     ColumnElement,
     FromClause,
-    String,
     Table,
-    Text,
     bindparam,
-    column,
     func,
     literal_column,
     not_,
@@ -29,6 +26,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.types import TypeEngine
 
+from adapters.sql.many_rows import kind_of, unnested
 from adapters.sql.statement import Statement
 from adapters.sql.tables import idempotency_keys, order_events, orders, payment_operations
 from application.json_text import json_object_text
@@ -221,17 +219,13 @@ def _standing(given: CTE) -> FromClause:
 
 
 def _many() -> CTE:
-    from sqlalchemy.dialects import postgresql
-
-    arrays = [bindparam(name, type_=postgresql.ARRAY(kind)) for name, kind in _given_columns()]
-    columns = [column(name, kind) for name, kind in _given_columns()]
-    sent = func.unnest(*arrays).table_valued(*columns).render_derived()
+    sent = unnested(_given_columns())
     return select(sent, _taken(sent.c[_LOCK_KEY])).cte("given")
 
 
 def _one() -> CTE:
     """A single order is spared the arrays, which are a tenth of its time."""
-    sent = {name: bindparam(name, type_=kind) for name, kind in _given_columns()}
+    sent = {name: bindparam(name, type_=kind) for name, kind in _given_columns().items()}
     columns = [parameter.label(name) for name, parameter in sent.items()]
     return select(*columns, _taken(sent[_LOCK_KEY])).cte("given")
 
@@ -240,16 +234,8 @@ def _taken(lock_key: ColumnElement[int]) -> ColumnElement[bool]:
     return func.pg_try_advisory_xact_lock(lock_key).label("held")
 
 
-def _given_columns() -> list[tuple[str, TypeEngine[Any]]]:
-    return [
-        (_LOCK_KEY, BigInteger()),
-        *((_name(each), _without_length(each)) for each in _EACH),
-    ]
-
-
-def _without_length(column: Column[Any]) -> TypeEngine[Any]:
-    """A cast to varchar(n) would cut silently what the column refuses."""
-    return Text() if isinstance(column.type, String) else column.type
+def _given_columns() -> dict[str, TypeEngine[Any]]:
+    return {_LOCK_KEY: BigInteger()} | {_name(each): kind_of(each) for each in _EACH}
 
 
 def _insert(table: Table, given: CTE, condition: ColumnElement[bool]) -> "postgresql.Insert":

@@ -116,6 +116,24 @@ async def test_the_same_result_twice_in_one_batch_is_recorded_once(database: Dat
         assert len((await connection.execute(select(payment_attempts))).all()) == 1
 
 
+async def test_a_stale_result_in_a_batch_does_not_take_the_place_of_the_one_that_holds(
+    database: Database,
+) -> None:
+    change = a_placement(now=datetime.now(UTC))
+    await save(database, change.order, change)
+    operations = SqlPaymentOperations(database, SystemClock())
+    (first,) = await operations.claim(GATEWAY, claimed, 10)
+    async with database.transaction() as connection:
+        await connection.execute(
+            update(payment_operations).values(due_at=payment_operations.c.created_at)
+        )
+    (second,) = await operations.claim(GATEWAY, claimed, 10)
+    assert (first.operation.fence, second.operation.fence) == (1, 2)
+    results = [approved(work.operation) for work in (first, second)]
+    assert await asyncio.gather(*map(operations.record, results)) == [False, True]
+    assert await column(database, payment_operations.c.state, change.order.id) == ["succeeded"]
+
+
 async def test_an_operation_that_cannot_be_taken_does_not_keep_the_others_waiting(
     database: Database,
 ) -> None:
