@@ -5,17 +5,20 @@ import os
 import re
 import secrets
 import sys
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Final, Literal
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import urlsplit
 
 from dotenv import dotenv_values
 from pydantic import Field, SecretStr, ValidationError, field_validator
-from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
-from sqlalchemy import make_url
-from sqlalchemy.exc import ArgumentError
+
+from entrypoints.setting_urls import (
+    check_database_url,
+    check_http_url,
+    check_redis_url,
+    wrong_setting,
+)
 
 _PREFIX: Final = "HARBOR_"
 _FILE: Final = ".env"
@@ -25,35 +28,11 @@ _WELL_KNOWN: Final = (
     *("change", "secret", "example", "password", "default", "harbor", "your-key", "your_key"),
     *("012345", "123456", "abcdef", "qwerty", "foobar", "placeholder"),
 )
-_NUMBER: Final = r"\d{1,5}"
-_ANY: Final = r".+"
-_DATABASE_PARAMETERS: Final = {
-    "postgresql+asyncpg": {
-        "host": _ANY,
-        "passfile": _ANY,
-        "port": _NUMBER,
-        "prepared_statement_cache_size": _NUMBER,
-        "ssl": "disable|allow|prefer|require|verify-ca|verify-full",
-        "target_session_attrs": "any|primary|standby|read-write|read-only|prefer-standby",
-    },
-    "sqlite+aiosqlite": {},
-}
-_REDIS_PARAMETERS: Final = {
-    "db": _NUMBER,
-    "ssl_ca_certs": _ANY,
-    "ssl_cert_reqs": "none|optional|required",
-    "ssl_certfile": _ANY,
-    "ssl_check_hostname": "true|false",
-    "ssl_keyfile": _ANY,
-}
-"""Per parameter of a URL, what its value looks like."""
-
 _STRIPE_KEY: Final = re.compile(r"(sk|rk)_[0-9A-Za-z_]{8,250}")
 _LEASE_MARGIN_SECONDS: Final = 0.5
 """For what lies between the calls and the recording."""
 
 _LOOPBACK: Final = ("127.0.0.1", "::1", "localhost")
-_LAST_PORT: Final = 65_535
 _KEPT_IN: Final = "secret_key"
 _TYPO_LIKENESS: Final = 0.9
 _NOT_SETTINGS: Final = ("HARBOR_TEST_",)
@@ -157,28 +136,28 @@ class Settings(BaseSettings):
     @classmethod
     def _speaks_a_known_database(cls, url: str | None) -> str | None:
         if url is not None:
-            _check_database_url(url)
+            check_database_url(url)
         return url
 
     @field_validator("redis_url")
     @classmethod
     def _is_a_redis_url(cls, url: str | None) -> str | None:
         if url is not None:
-            _check_redis_url(url)
+            check_redis_url(url)
         return url
 
     @field_validator("gateway_url", "stripe_api_base")
     @classmethod
     def _is_an_http_url(cls, url: str | None) -> str | None:
         if url is not None:
-            _check_http_url(url)
+            check_http_url(url)
         return url
 
     @field_validator("stripe_api_key")
     @classmethod
     def _is_a_stripe_key(cls, key: SecretStr | None) -> SecretStr | None:
         if key is not None and not _STRIPE_KEY.fullmatch(key.get_secret_value()):
-            raise _wrong("must be a secret or restricted key of Stripe: sk_... or rk_...")
+            raise wrong_setting("must be a secret or restricted key of Stripe: sk_... or rk_...")
         return key
 
     @field_validator("cors_origins", mode="before")
@@ -188,14 +167,14 @@ class Settings(BaseSettings):
             return origins
         listed = tuple(origin.strip() for origin in origins.split(",") if origin.strip())
         if any(not origin.startswith(("http://", "https://")) for origin in listed):
-            raise _wrong("is a comma-separated list of origins such as https://shop.example")
+            raise wrong_setting("is a comma-separated list of origins such as https://shop.example")
         return listed
 
     @field_validator("secret_key")
     @classmethod
     def _is_a_real_secret(cls, secret: SecretStr | None) -> SecretStr | None:
         if secret is not None and not _is_strong(secret.get_secret_value()):
-            raise _wrong(
+            raise wrong_setting(
                 f"must be at least {_SECRET_LENGTH} random characters, for example from"
                 " `python3 -c 'import secrets; print(secrets.token_urlsafe(32))'`"
             )
@@ -290,70 +269,6 @@ def _create_secret(path: Path) -> None:
         draft.unlink()
 
 
-def _check_database_url(url: str) -> None:
-    try:
-        parsed = make_url(url)
-    except (ArgumentError, ValueError):
-        raise _wrong("is not a database URL") from None
-    if parsed.drivername not in _DATABASE_PARAMETERS:
-        raise _wrong("must begin with postgresql+asyncpg:// or sqlite+aiosqlite:///")
-    if "sslmode" in parsed.query:
-        raise _wrong("takes `ssl=require` where other drivers take `sslmode=require`")
-    _check_parameters(parsed.query, _DATABASE_PARAMETERS[parsed.drivername])
-    _check_port(parsed.port)
-    if parsed.drivername == "sqlite+aiosqlite" and ":memory:" in (parsed.database or ":memory:"):
-        raise _wrong("must name a file: what is in memory is lost")
-    if parsed.drivername == "sqlite+aiosqlite" and not _is_directory_of(str(parsed.database)):
-        raise _wrong("names a file in a directory that is not there")
-
-
-def _is_directory_of(file: str) -> bool:
-    try:
-        return Path(file).parent.is_dir()
-    except OSError:
-        return False
-
-
-def _check_redis_url(url: str) -> None:
-    try:
-        parsed = urlsplit(url)
-        port = parsed.port
-    except ValueError:
-        raise _wrong("is not a Redis URL") from None
-    if parsed.scheme not in ("redis", "rediss", "unix"):
-        raise _wrong("must begin with redis://, rediss:// or unix://")
-    _check_parameters(parse_qs(parsed.query, keep_blank_values=True), _REDIS_PARAMETERS)
-    _check_port(port)
-    if parsed.scheme != "unix" and not re.fullmatch(r"/?\d{0,4}", parsed.path):
-        raise _wrong("must end with the number of the Redis database, such as /0")
-
-
-def _check_http_url(url: str) -> None:
-    try:
-        parsed = urlsplit(url)
-        _check_port(parsed.port)
-    except ValueError:
-        raise _wrong("is not a URL") from None
-    if parsed.scheme not in ("http", "https") or not parsed.hostname:
-        raise _wrong("must begin with http:// or https://")
-    if parsed.query or parsed.fragment or parsed.username or parsed.password:
-        raise _wrong("may have a scheme, a host, a port and a path, and nothing else")
-
-
-def _check_parameters(given: Mapping[str, str | Sequence[str]], known: Mapping[str, str]) -> None:
-    if set(given) - set(known):
-        raise _wrong(f"may have only these parameters: {', '.join(known) or 'none'}")
-    for name, values in given.items():
-        listed = [values] if isinstance(values, str) else values
-        if not all(re.fullmatch(known[name], value) for value in listed):
-            raise _wrong(f"has a wrong value of the parameter {name}")
-
-
-def _check_port(port: int | None) -> None:
-    if port is not None and not 0 < port <= _LAST_PORT:
-        raise _wrong(f"has a port outside 1 to {_LAST_PORT}")
-
-
 def _refuse_typos() -> None:
     """A misspelt HARBOR_DATABASE_URL would quietly start on an empty SQLite file."""
     known = [_PREFIX + name.upper() for name in Settings.model_fields]
@@ -369,7 +284,3 @@ def _one_line(error: ValidationError) -> str:
     first = error.errors(include_url=False, include_context=False, include_input=False)[0]
     name = _PREFIX + "_".join(str(part) for part in first["loc"][:1]).upper()
     return f"{name} {first['msg'][0].lower()}{first['msg'][1:]}"
-
-
-def _wrong(message: str) -> PydanticCustomError:
-    return PydanticCustomError("setting", "{message}", {"message": message})
