@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 from domain.errors import DomainError
@@ -196,8 +196,11 @@ class Order:
                 f"{left.amount_minor} minor units are left that can be refunded.",
                 "amount_cents",
             )
-        change = replace(self, refunding=self.refunding + amount)._next(
-            EventType.REFUND_CREATED, asking.event_id, asking.now
+        change = self._next(
+            EventType.REFUND_CREATED,
+            asking.event_id,
+            asking.now,
+            refunding=self.refunding + amount,
         )
         return replace(
             change, operation=self._operation(OperationKind.REFUND, amount, asking, reason)
@@ -213,8 +216,12 @@ class Order:
         """The gateway holds the money for a later capture (manual capture only)."""
         if self.request.capture_method is not CaptureMethod.MANUAL:
             raise self._refusal("Only an order with manual capture can become authorized.")
-        return replace(self, payment_id=payment_id or self.payment_id)._become(
-            OrderStatus.AUTHORIZED, EventType.ORDER_AUTHORIZED, event_id, now
+        return self._become(
+            OrderStatus.AUTHORIZED,
+            EventType.ORDER_AUTHORIZED,
+            event_id,
+            now,
+            payment_id=payment_id or self.payment_id,
         )
 
     def pay(
@@ -228,14 +235,19 @@ class Order:
             )
         if amount != whole and self.request.capture_method is CaptureMethod.AUTOMATIC:
             raise DomainError("capture_amount_invalid", "An automatic capture takes all.")
-        return replace(self, captured=amount, payment_id=payment_id or self.payment_id)._become(
-            OrderStatus.PAID, EventType.ORDER_PAID, event_id, now
+        return self._become(
+            OrderStatus.PAID,
+            EventType.ORDER_PAID,
+            event_id,
+            now,
+            captured=amount,
+            payment_id=payment_id or self.payment_id,
         )
 
     def fail(self, failure: Failure, *, event_id: UUID, now: datetime) -> "Change":
         """The gateway definitively declined. A timeout is not a decline."""
-        return replace(self, failure=failure)._become(
-            OrderStatus.FAILED, EventType.ORDER_FAILED, event_id, now
+        return self._become(
+            OrderStatus.FAILED, EventType.ORDER_FAILED, event_id, now, failure=failure
         )
 
     def cancel(self, *, event_id: UUID, now: datetime) -> "Change":
@@ -248,8 +260,13 @@ class Order:
         status = (
             OrderStatus.REFUNDED if refunded == self.captured else OrderStatus.PARTIALLY_REFUNDED
         )
-        return replace(self, refunded=refunded, refunding=self.refunding - amount)._become(
-            status, EventType.ORDER_REFUNDED, event_id, now
+        return self._become(
+            status,
+            EventType.ORDER_REFUNDED,
+            event_id,
+            now,
+            refunded=refunded,
+            refunding=self.refunding - amount,
         )
 
     def close_refund(self, *, event_id: UUID, now: datetime) -> "Change":
@@ -258,8 +275,8 @@ class Order:
 
     def release_refund(self, amount: Money, *, event_id: UUID, now: datetime) -> "Change":
         """The gateway declined the refund: what was reserved for it is free again."""
-        freed = replace(self, refunding=self.refunding - self._reserved(amount))
-        return freed._next(EventType.REFUND_FAILED, event_id, now)
+        left = self.refunding - self._reserved(amount)
+        return self._next(EventType.REFUND_FAILED, event_id, now, refunding=left)
 
     def _reserved(self, amount: Money) -> Money:
         if amount.is_zero or not amount <= self.refunding:
@@ -288,17 +305,24 @@ class Order:
         )
 
     def _become(
-        self, status: OrderStatus, event_type: EventType, event_id: UUID, now: datetime
+        self,
+        status: OrderStatus,
+        event_type: EventType,
+        event_id: UUID,
+        now: datetime,
+        **changed: Any,
     ) -> "Change":
         if status not in TRANSITIONS[self.status]:
             raise self._refusal(f"It cannot become {status}.")
-        return replace(self, status=status)._next(event_type, event_id, now)
+        return self._next(event_type, event_id, now, status=status, **changed)
 
-    def _next(self, event_type: EventType, event_id: UUID, now: datetime) -> "Change":
+    def _next(
+        self, event_type: EventType, event_id: UUID, now: datetime, **changed: Any
+    ) -> "Change":
         """The next version, with the event that tells of it."""
         # Two clocks date an order, a server's and the database's; it never grows younger.
         at = max(now, self.updated_at)
-        order = replace(self, version=self.version + 1, updated_at=at)
+        order = replace(self, version=self.version + 1, updated_at=at, **changed)
         return Change(order=order, event=order._event(event_id, event_type))
 
     def _event(self, event_id: UUID, event_type: EventType) -> OrderEvent:
