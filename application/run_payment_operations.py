@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from typing import Final, TypeVar, assert_never
 
 from application.ports.clock import Clock
+from application.ports.faults import StorageUnavailable
 from application.ports.gateway import GatewayRequest, PaymentGateway
 from application.ports.ids import Ids
 from application.ports.payment_operations import PaymentOperations, Result, Work
@@ -49,11 +50,13 @@ class WorkTimes:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claimed:
-    """Work that this process holds, and since when: a moment of the monotonic clock from before
-    the claim, so that the lease is never thought longer than it is."""
+    """Work that this process holds, and since when: a moment from before the claim, so that the
+    lease is never thought longer than it is. It is told by two clocks: the monotonic one stands
+    still while the machine is suspended, and the other one may be set."""
 
     work: Work
     since: float
+    since_at: datetime
 
 
 class RunPaymentOperations:
@@ -74,9 +77,9 @@ class RunPaymentOperations:
 
     async def claim(self, limit: int) -> Sequence[Claimed]:
         """At most `limit` operations that are due, held from now on. Raises StorageUnavailable."""
-        since = self._clock.monotonic()
+        since, since_at = self._clock.monotonic(), self._clock.now()
         taken = await self._operations.claim(self._gateway.name, self._take, limit)
-        return [Claimed(work=work, since=since) for work in taken]
+        return [Claimed(work=work, since=since, since_at=since_at) for work in taken]
 
     async def carry_out(
         self, claimed: Claimed, answered: Callable[[], None] = lambda: None
@@ -92,6 +95,16 @@ class RunPaymentOperations:
             return
         finally:
             answered()
+        try:
+            await self._record(operation, outcome)
+        except StorageUnavailable:
+            raise
+        except Exception:
+            # Else it would be asked for again at each lease's end, and nobody would see why.
+            _log.exception("an outcome cannot be recorded")
+            await self._record(operation, Unknown("not_recordable"))
+
+    async def _record(self, operation: PaymentOperation, outcome: Outcome) -> None:
         result = Result(
             claimed=operation,
             settle=lambda work, now: self._settle(work, outcome, now),
@@ -151,7 +164,7 @@ class RunPaymentOperations:
         call: Callable[[GatewayRequest], Awaitable[Answer]],
         request: GatewayRequest,
     ) -> Answer | Unknown:
-        if self._clock.monotonic() - claimed.since >= self._times.lease.total_seconds():
+        if self._is_over(claimed):
             # This process stood still for so long that somebody else has it.
             raise _LeaseEnded
         try:
@@ -162,6 +175,10 @@ class RunPaymentOperations:
         except Exception:
             _log.exception("the gateway's adapter failed")
             return Unknown("adapter_failed")
+
+    def _is_over(self, claimed: Claimed) -> bool:
+        held = timedelta(seconds=self._clock.monotonic() - claimed.since)
+        return max(held, self._clock.now() - claimed.since_at) >= self._times.lease
 
 
 class _LeaseEnded(Exception):

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 from uuid import UUID
 
 from domain.money import Money
@@ -73,10 +73,12 @@ class Declined:
 @dataclass(frozen=True, slots=True)
 class Unknown:
     """Anything else. `problem` is a stable word for it, such as "timeout"; `retry_after` is what
-    the gateway asked for."""
+    the gateway asked for. `untouched` says that this attempt has done nothing and never will: it
+    was turned away at the door, or never left."""
 
     problem: str
     retry_after: timedelta | None = None
+    untouched: bool = False
 
 
 Outcome: TypeAlias = Approved | Declined | Unknown
@@ -120,6 +122,11 @@ class PaymentOperation:
     def is_claimed(self) -> bool:
         return self.lease_expires_at is not None
 
+    @property
+    def may_have_been_sent_before(self) -> bool:
+        """Of a claimed operation: whether an earlier claim may have reached the gateway."""
+        return self.first_sent_at is not None and self.first_sent_at < self.updated_at
+
     def claim(self, *, lease: timedelta, now: datetime) -> "PaymentOperation":
         """From now on it may have been sent. An authorization that is held is only looked at."""
         sent = self.state is not OperationState.HELD
@@ -134,24 +141,36 @@ class PaymentOperation:
             updated_at=now,
         )
 
-    def end(self, state: OperationState, now: datetime) -> "PaymentOperation":
+    def end(self, state: OperationState, now: datetime, **changed: Any) -> "PaymentOperation":
         """Nothing is left to do for it."""
-        return replace(self, state=state, problem=None, lease_expires_at=None, updated_at=now)
+        return replace(
+            self, state=state, problem=None, lease_expires_at=None, updated_at=now, **changed
+        )
 
     def approve(self, approved: Approved, now: datetime) -> "PaymentOperation":
-        done = self.end(OperationState.SUCCEEDED, now)
-        return replace(done, payment_id=self.payment_id or approved.payment_id)
+        payment_id = self.payment_id or approved.payment_id
+        return self.end(OperationState.SUCCEEDED, now, payment_id=payment_id)
 
     def fail(self, failure: Failure, now: datetime) -> "PaymentOperation":
-        return replace(self.end(OperationState.FAILED, now), failure=failure)
+        return self.end(OperationState.FAILED, now, failure=failure)
 
     def hold(self, until: datetime, now: datetime) -> "PaymentOperation":
         """The authorization stands; it is looked at again at `until`."""
-        return replace(self.end(OperationState.HELD, now), due_at=until)
+        return self.end(OperationState.HELD, now, due_at=until)
 
-    def postpone(self, problem: str, until: datetime, now: datetime) -> "PaymentOperation":
-        """What became of it is not known: it is asked again at `until`, under the same key."""
-        return replace(self, problem=problem, due_at=until, lease_expires_at=None, updated_at=now)
+    def postpone(self, unknown: Unknown, until: datetime, now: datetime) -> "PaymentOperation":
+        """What became of it is not known: it is asked again at `until`, under the same key. What
+        never touched the gateway does not count as sent: else a gateway that is away for long
+        would leave behind what nobody may send any more."""
+        unsent = unknown.untouched and not self.may_have_been_sent_before
+        return replace(
+            self,
+            problem=unknown.problem,
+            due_at=until,
+            first_sent_at=None if unsent else self.first_sent_at,
+            lease_expires_at=None,
+            updated_at=now,
+        )
 
     def verified(self, outcome: Outcome) -> Outcome:
         """The outcome; but an approval of another amount, currency or reference than was asked for

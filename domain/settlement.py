@@ -78,7 +78,7 @@ def settle(
     match operation.verified(outcome):
         case Unknown() as unknown:
             until = moment.now + _rest(operation, unknown, pause)
-            return Settlement(operation=operation.postpone(unknown.problem, until, moment.now))
+            return Settlement(operation=operation.postpone(unknown, until, moment.now))
         case Approved() as approved:
             return _approve(operation, order, approved, moment)
         case Declined(failure=failure):

@@ -27,6 +27,10 @@ class FakeClock(Clock):
         self._now += by
         self._monotonic += by.total_seconds()
 
+    def suspend(self, by: timedelta) -> None:
+        """The machine sleeps: its monotonic clock stands still."""
+        self._now += by
+
 
 class FakeIds(Ids):
     """Predictable and increasing."""

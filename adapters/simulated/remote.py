@@ -35,7 +35,9 @@ class _Answer:
 
 
 class _NoAnswer(Exception):
-    """The message is the problem's stable word."""
+    def __init__(self, problem: str, *, untouched: bool = False) -> None:
+        super().__init__(problem)
+        self.unknown = Unknown(problem, untouched=untouched)
 
 
 class RemoteSimulatedGateway(PaymentGateway):
@@ -65,7 +67,9 @@ class RemoteSimulatedGateway(PaymentGateway):
         try:
             answer = await self._ask("POST", "/operations", content=wire.pack_request(request))
         except _NoAnswer as error:
-            return Unknown(str(error))
+            return error.unknown
+        if answer.status == HTTPStatus.TOO_MANY_REQUESTS:
+            return Unknown("throttled", answer.retry_after, untouched=True)
         return _outcome_of(answer, request)
 
     async def find(self, request: GatewayRequest) -> Outcome | None:
@@ -129,6 +133,7 @@ class RemoteSimulatedGateway(PaymentGateway):
         # A process whose gateway is inside never needs them.
         from aiohttp import (
             ClientConnectionError,
+            ClientConnectorError,
             ClientError,
             InvalidURL,
             NonHttpUrlClientError,
@@ -146,6 +151,8 @@ class RemoteSimulatedGateway(PaymentGateway):
             raise _NoAnswer("timeout") from error
         except (ServerDisconnectedError, wire.Unreadable) as error:
             raise _NoAnswer("unreadable") from error
+        except ClientConnectorError as error:
+            raise _NoAnswer("unreachable", untouched=True) from error
         except (ClientConnectionError, InvalidURL, NonHttpUrlClientError) as error:
             raise _NoAnswer("unreachable") from error
         except ClientError as error:

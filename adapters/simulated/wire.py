@@ -35,6 +35,7 @@ KEY_REUSED: Final = "key_reused"
 REFERENCE_UNKNOWN: Final = "reference_unknown"
 MOST_REQUEST_BYTES: Final = 8_192
 
+_CODE: Final = re.compile(r"[a-z0-9_]{1,64}", re.ASCII)
 _NAME: Final = re.compile(r"[A-Za-z0-9_.:-]{1,255}", re.ASCII)
 # Without a dot, by which the gateway tells a second payment for a reference from the first.
 _REFERENCE: Final = re.compile(r"[A-Za-z0-9_-]{1,128}", re.ASCII)
@@ -104,7 +105,7 @@ def unpack_outcome(content: bytes) -> tuple[str, Approved | Declined]:
     match _text(members, "outcome"):
         case "declined":
             failure = Failure(
-                code=_matching(_NAME, members, "code"), message=_text(members, "message")
+                code=_matching(_CODE, members, "code"), message=_text(members, "message")
             )
             return reference, Declined(failure)
         case "approved":

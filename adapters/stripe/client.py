@@ -9,7 +9,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlencode
 
-from adapters.stripe.translate import unanswered
+from adapters.stripe.translate import is_missing, unanswered
 from adapters.stripe.wire import Answer, Call, Json, look
 from domain.payment import Unknown
 
@@ -29,6 +29,8 @@ MAX_PAGES: Final = 20_000
 
 LONGEST_PAUSE: Final = timedelta(minutes=1)
 """Between two attempts at a page, whatever Stripe asks for."""
+MISSING: Final = Unknown("missing")
+"""Why a list of what belongs to something that Stripe does not have could not be read."""
 _PASSING: Final = frozenset({"timeout", "unreachable", "throttled", "server_error"})
 
 _VISIBLE: Final = re.compile(r"[!-~]{1,255}")
@@ -67,11 +69,17 @@ class StripeClient:
 
     async def send(self, call: Call, *, max_bytes: int = MAX_BODY_BYTES) -> Answer | Unknown:
         """The answer, whatever its status; else why there is none. It raises nothing."""
+        # A process that never asks Stripe does without it.
+        from aiohttp import ClientConnectorError
+
         try:
             async with asyncio.timeout(self._patience_seconds):
                 return await self._send(call, max_bytes)
         except TimeoutError:
             return Unknown("timeout")
+        except ClientConnectorError:
+            # There was no connection on which anything could have been sent.
+            return Unknown("unreachable", untouched=True)
         except Exception:
             # No connection, a broken one, or no HTTP: all the same, nobody knows what was done.
             return Unknown("unreachable")
@@ -181,6 +189,8 @@ def _items(answer: Answer | Unknown) -> tuple[list[Json], bool]:
     if isinstance(answer, Unknown):
         raise NoPage(answer)
     items = answer.body.get("data")
+    if is_missing(answer):
+        raise NoPage(MISSING)
     if answer.status != HTTPStatus.OK or not isinstance(items, list):
         raise NoPage(unanswered(answer) or Unknown("unreadable"))
     return items, answer.body.get("has_more") is True

@@ -8,6 +8,7 @@ not learn is not told apart either: a card that is reported stolen is a card tha
 from collections.abc import Mapping
 from typing import Final
 
+from adapters.stripe.wire import RESOURCE_MISSING
 from domain.payment import AUTHORIZATION_EXPIRED, Failure
 
 LAPSED: Final = Failure(
@@ -143,7 +144,7 @@ def of_refusal(code: str | None, field: str | None, *, refund: bool) -> Failure 
     """An `invalid_request_error` that is about what was asked; None when it is about anything
     else. So it is for `charge_already_captured`, for it may have been us.
     https://docs.stripe.com/error-codes"""
-    if code == "resource_missing":
+    if code == RESOURCE_MISSING:
         return METHOD_UNKNOWN if field in ("payment_method", "customer") else None
     if refund and code is None and field == "amount":
         return REFUND_TOO_LARGE

@@ -2,12 +2,13 @@
 
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
+from dataclasses import replace
 from datetime import datetime, timedelta
 from http import HTTPStatus
 from typing import Final, TypeVar
 
 from adapters.stripe.books import LONGEST_HOLD, effects_of_payment, effects_of_refund
-from adapters.stripe.client import NoPage, StripeClient
+from adapters.stripe.client import MISSING, NoPage, StripeClient
 from adapters.stripe.payments import (
     Payment,
     Refund,
@@ -24,6 +25,7 @@ from adapters.stripe.translate import (
     conclude,
     found_payment,
     found_refund,
+    is_missing,
     unanswered,
 )
 from adapters.stripe.windows import seconds, whole_window, windows
@@ -86,7 +88,8 @@ class StripeGateway(PaymentGateway):
                 return await self._find_refund(request)
             payment = await self._find_payment(request)
         except NoPage as error:
-            return error.unknown
+            # It is the look that has touched nothing.
+            return replace(error.unknown, untouched=False)
         step = None if payment is None else found_payment(request, payment)
         return None if step is None else await self._follow(request, step)
 
@@ -138,7 +141,12 @@ class StripeGateway(PaymentGateway):
         if customer is not None:
             # Of whom there is not much in a day.
             whole = whole_window(request.asked_at)
-            return await self._listed(request, ("customer", customer), *whole)
+            try:
+                return await self._listed(request, ("customer", customer), *whole)
+            except NoPage as error:
+                if error.unknown != MISSING:
+                    raise
+                # A customer whom Stripe does not know: ours may still be among everybody's.
         for window in windows(request.asked_at):
             payment = await self._listed(request, *window)
             if payment is not None:
@@ -149,7 +157,7 @@ class StripeGateway(PaymentGateway):
         answer = await self._client.send(look(f"/v1/payment_intents/{payment_id}", WITH_CHARGE))
         if isinstance(answer, Unknown):
             raise NoPage(answer)
-        if answer.status == HTTPStatus.NOT_FOUND:
+        if is_missing(answer):
             return None
         payment = read_payment(answer.body)
         if answer.status != HTTPStatus.OK or payment is None:

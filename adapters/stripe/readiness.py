@@ -43,10 +43,12 @@ class StripeProbe(ReadinessProbe):
 
 def _problem(answer: Answer | Unknown) -> str | None:
     refusal = answer if isinstance(answer, Unknown) else unanswered(answer)
-    if refusal == Unknown("gateway_refused_us"):
+    if refusal is not None and refusal.problem == "gateway_refused_us":
         return "Stripe refuses the key, or what it may do: check HARBOR_STRIPE_API_KEY."
     if isinstance(answer, Unknown):
         return "Stripe does not answer: check HARBOR_STRIPE_API_BASE and the network."
+    if answer.status == HTTPStatus.NOT_FOUND:
+        return "This is not where Stripe's API is: check HARBOR_STRIPE_API_BASE."
     if answer.status != HTTPStatus.OK:
         return f"Stripe answers with status {answer.status}: see https://status.stripe.com."
     return None

@@ -9,7 +9,7 @@ What is relied on, and where Stripe says so:
   nothing is said of an earlier time. https://docs.stripe.com/error-low-level#content-errors
 - A payment intent is captured once and canceled once, however often that is asked for.
   https://docs.stripe.com/api/payment_intents/capture
-- 409 and 429 come before a call is carried out, 5xx may come after: neither is an outcome.
+- 401, 403, 409 and 429 come before a call is carried out, 5xx may come after: none is an outcome.
   https://docs.stripe.com/error-low-level
 - A card error is a 402 that leaves the payment intent in `requires_payment_method`, also where the
   issuer wants the payer to authenticate and the payment is `off_session`.
@@ -38,10 +38,11 @@ from adapters.stripe.payments import (
     read_problem,
     read_refund,
 )
-from adapters.stripe.requests import ABANDONED, is_for_payer, let_go, void
+from adapters.stripe.requests import ABANDONED, first_call, is_for_payer, let_go, void
 from adapters.stripe.wire import (
     CAPTURE_REFERENCE,
     REFERENCE,
+    RESOURCE_MISSING,
     VOID_REFERENCE,
     Answer,
     Call,
@@ -76,10 +77,10 @@ def conclude(request: GatewayRequest, call: Call, answer: Answer | Unknown) -> S
     if call.purpose is Purpose.LET_GO:
         return _let_go_of(request, call, answer)
     if isinstance(answer, Unknown):
-        return answer
+        return _of_the_first(answer, request, call)
     if HTTPStatus.OK <= answer.status < HTTPStatus.MULTIPLE_CHOICES:
         return _done(request, call, answer)
-    return _refused(request, answer)
+    return _refused(request, call, answer)
 
 
 def found_payment(request: GatewayRequest, payment: Payment) -> Outcome | Call | None:
@@ -116,14 +117,28 @@ def unanswered(answer: Answer) -> Unknown | None:
     """Why an answer is none, as far as its status tells; the same for every call."""
     match answer.status:
         case 401 | 403:
-            return Unknown("gateway_refused_us")
+            return Unknown("gateway_refused_us", untouched=True)
         case 409:
             return Unknown("in_progress")
         case 429:
-            return Unknown("throttled", _pause(answer.retry_after))
+            return Unknown("throttled", _pause(answer.retry_after), untouched=_is_limit(answer))
         case status if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
             return Unknown("server_error", _pause(answer.retry_after))
     return None
+
+
+def is_missing(answer: Answer) -> bool:
+    """Stripe's own word that there is no such object: any web server answers 404."""
+    problem = read_problem(answer.body.get("error"))
+    is_refusal = answer.status in (HTTPStatus.BAD_REQUEST, HTTPStatus.NOT_FOUND)
+    return is_refusal and problem is not None and problem.code == RESOURCE_MISSING
+
+
+def _is_limit(answer: Answer) -> bool:
+    """A 429 may also mean that another call is at work on the same payment.
+    https://docs.stripe.com/rate-limits#object-lock-timeouts"""
+    problem = read_problem(answer.body.get("error"))
+    return problem is not None and problem.code == "rate_limit"
 
 
 def _is_stuck(request: GatewayRequest, call: Call, answer: Answer) -> bool:
@@ -167,12 +182,19 @@ def _marked(
     return step
 
 
-def _refused(request: GatewayRequest, answer: Answer) -> Step:
+def _of_the_first(unknown: Unknown, request: GatewayRequest, call: Call) -> Unknown:
+    """Only where an operation's first call did nothing has nothing been done."""
+    return unknown if call == first_call(request) else replace(unknown, untouched=False)
+
+
+def _refused(request: GatewayRequest, call: Call, answer: Answer) -> Step:
     no_answer = unanswered(answer)
     if no_answer is not None:
-        return no_answer
+        return _of_the_first(no_answer, request, call)
     problem = read_problem(answer.body.get("error"))
-    if problem is None:
+    # A 404 about anything but an object: the address that Stripe is asked at is wrong.
+    is_lost = answer.status == HTTPStatus.NOT_FOUND and not is_missing(answer)
+    if problem is None or is_lost:
         return Unknown("unexpected_answer")
     match answer.status, problem.type:
         case _, "idempotency_error":
@@ -211,7 +233,7 @@ def _invalid(request: GatewayRequest, problem: Problem) -> Step:
             return step
     refund = request.kind is OperationKind.REFUND
     failure = failures.of_refusal(problem.code, problem.field, refund=refund)
-    if failure is None and problem.code == "resource_missing":
+    if failure is None and problem.code == RESOURCE_MISSING:
         # Stripe told us of this payment: another account's key is more likely than a loss.
         return Unknown("payment_missing")
     return _not_taken(request, failure or failures.REFUSED)

@@ -16,6 +16,9 @@ REFERENCE: Final = "harbor_reference"
 CAPTURE_REFERENCE: Final = "harbor_capture"
 VOID_REFERENCE: Final = "harbor_void"
 
+RESOURCE_MISSING: Final = "resource_missing"
+"""The code of a 400 or 404 that is about an object that is not there."""
+
 WITH_CHARGE: Final = ("expand[]", "latest_charge")
 WITH_CHARGES: Final = ("expand[]", "data.latest_charge")
 WITH_CAPTURES: Final = ("expand[]", "data.latest_charge.balance_transaction")

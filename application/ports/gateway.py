@@ -40,7 +40,7 @@ class GatewayRequest:
             payment_method=operation.payment_method,
             payment_id=operation.payment_id,
             asked_at=operation.first_sent_at or operation.created_at,
-            is_repeat=operation.attempts > 1,
+            is_repeat=operation.may_have_been_sent_before,
         )
 
 
@@ -79,7 +79,8 @@ class PaymentGateway(Protocol):
 
         Approved and Declined are the gateway's own definite words. Whatever leaves a doubt is
         Unknown: no connection, no answer, an error of the server, an answer that makes no sense.
-        It raises nothing.
+        It is `untouched` only where nothing at all was done: the connection was refused, or the
+        gateway turned the request away before it looked at it. It raises nothing.
         """
 
     @abstractmethod

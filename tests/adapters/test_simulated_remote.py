@@ -137,13 +137,6 @@ UNANSWERED: dict[str, tuple[bytes, Outcome]] = {
         http(503, b"", "Retry-After: 7"),
         Unknown("gateway_error", timedelta(seconds=7)),
     ),
-    "too many": (http(429, b"", "Retry-After: 2"), Unknown("throttled", timedelta(seconds=2))),
-    "in an hour": (
-        http(429, b"", "Retry-After: 999999999"),
-        Unknown("throttled", timedelta(hours=1)),
-    ),
-    "some time": (http(429, b"", "Retry-After: soon"), Unknown("throttled")),
-    "longer": (http(429, b"", "Retry-After: 9999999999"), Unknown("throttled")),
     "key reused": (http(409, {"problem": "key_reused"}), Unknown("key_reused")),
     **{
         f"{name} is {value!r}": (http(200, answer | {name: value}), UNREADABLE)
@@ -167,7 +160,8 @@ UNANSWERED: dict[str, tuple[bytes, Outcome]] = {
             (APPROVED, "expires_at", "0001-01-01T00:00:00+14:00"),
             (APPROVED, "expires_at", 0),
             (DECLINED, "code", None),
-            (DECLINED, "code", "x" * 256),
+            (DECLINED, "code", "x" * 65),
+            (DECLINED, "code", "Card declined"),
             (DECLINED, "message", "\ud800"),
             (DECLINED, "message", ""),
         ]
@@ -186,6 +180,24 @@ async def test_what_is_no_answer_is_unknown_and_raises_nothing(name: str) -> Non
     async with a_server_that(saying(content)) as url, a_client_of(url) as gateway:
         assert await gateway.execute(REQUEST) == outcome
         assert await gateway.find(REQUEST) == outcome
+
+
+@pytest.mark.parametrize(
+    ("asked_for", "heeded"),
+    [
+        ("2", timedelta(seconds=2)),
+        ("999999999", timedelta(hours=1)),
+        ("soon", None),
+        ("9999999999", None),
+    ],
+)
+async def test_what_is_turned_away_has_touched_nothing(
+    asked_for: str, heeded: timedelta | None
+) -> None:
+    content = http(429, b"", f"Retry-After: {asked_for}")
+    async with a_server_that(saying(content)) as url, a_client_of(url) as gateway:
+        assert await gateway.execute(REQUEST) == Unknown("throttled", heeded, untouched=True)
+        assert await gateway.find(REQUEST) == Unknown("throttled", heeded)
 
 
 async def test_what_was_agreed_is_understood() -> None:

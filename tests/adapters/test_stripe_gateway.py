@@ -2,8 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 
@@ -16,114 +15,31 @@ from application.ports.gateway import Effect, GatewayRequest, GatewayUnavailable
 from domain.money import Money
 from domain.payment import (
     Approved,
-    Declined,
     OperationKind,
-    Outcome,
     PaymentOperation,
     Unknown,
+)
+from tests.adapters.stripe_acting import (
+    AUTHORIZE,
+    CAPTURE,
+    CHARGE,
+    DAY,
+    EUR_20,
+    REFUND,
+    VOID,
+    approved,
+    asked,
+    closing,
+    code_of,
+    done,
+    the_id,
 )
 from tests.examples import ids
 from tests.fakes import NOW
 from tests.support.server import free_port
-from tests.support.stripe import API_KEY, Fault, StripeServer, serving_stripe
+from tests.support.stripe import API_KEY, Fault, StripeServer
 
 pytestmark = pytest.mark.anyio
-
-EUR_20 = Money(amount_minor=2_000, currency="EUR")
-DAY = timedelta(days=1)
-
-CHARGE = OperationKind.CHARGE
-AUTHORIZE = OperationKind.AUTHORIZE
-CAPTURE = OperationKind.CAPTURE
-VOID = OperationKind.VOID
-REFUND = OperationKind.REFUND
-
-
-@pytest.fixture(scope="module")
-async def fresh_stripe() -> AsyncIterator[Callable[[], StripeServer]]:
-    async with serving_stripe() as fresh:
-        yield fresh
-
-
-@pytest.fixture
-def stripe(fresh_stripe: Callable[[], StripeServer]) -> StripeServer:
-    return fresh_stripe()
-
-
-@pytest.fixture(scope="module")
-async def client(fresh_stripe: Callable[[], StripeServer]) -> AsyncIterator[StripeClient]:
-    async with closing(StripeClient(API_KEY, base_url=fresh_stripe().url)) as opened:
-        yield opened
-
-
-@asynccontextmanager
-async def closing(client: StripeClient) -> AsyncIterator[StripeClient]:
-    try:
-        yield client
-    finally:
-        await client.close()
-
-
-@pytest.fixture
-def gateway(client: StripeClient) -> StripeGateway:
-    return StripeGateway(client, pauses=[timedelta(0)] * 2)
-
-
-def asked(
-    stripe: StripeServer,
-    kind: OperationKind = CHARGE,
-    *,
-    payment_method: str | None = "pm_card_visa",
-    payment_id: str | None = None,
-    amount: Money = EUR_20,
-) -> GatewayRequest:
-    reference = str(ids.new())
-    return GatewayRequest(
-        key=reference,
-        reference=reference,
-        kind=kind,
-        amount=amount,
-        payment_method=payment_method if kind in (CHARGE, AUTHORIZE) else None,
-        payment_id=payment_id,
-        asked_at=stripe.now,
-    )
-
-
-async def done(
-    gateway: StripeGateway,
-    stripe: StripeServer,
-    kind: OperationKind = CHARGE,
-    payment_id: str | None = None,
-) -> GatewayRequest:
-    """A request that was carried out."""
-    request = asked(stripe, kind, payment_id=payment_id)
-    assert await gateway.execute(request) == approved(stripe, request)
-    return request
-
-
-def approved(stripe: StripeServer, request: GatewayRequest) -> Approved:
-    """What is said of a request that did what it asked for."""
-    (payment_id,) = [request.payment_id] if request.payment_id else list(stripe.payments)[-1:]
-    expires_at = None
-    if request.kind is AUTHORIZE:
-        expires_at = request.asked_at + 7 * DAY
-    return Approved(
-        reference=request.reference,
-        amount=request.amount,
-        payment_id=payment_id,
-        expires_at=expires_at,
-    )
-
-
-def code_of(outcome: Outcome | None) -> str:
-    assert isinstance(outcome, Declined)
-    return outcome.failure.code
-
-
-def the_id(stripe: StripeServer) -> str:
-    (payment_id,) = stripe.payments
-    return payment_id
-
 
 # What it says of itself.
 
@@ -170,8 +86,8 @@ def test_a_request_is_a_repeat_once_it_may_have_been_sent_before(
         created_at=NOW,
         updated_at=NOW,
     )
-    for _ in range(claims):
-        operation = operation.claim(lease=DAY, now=NOW)
+    for number in range(claims):
+        operation = operation.claim(lease=DAY, now=NOW + number * DAY)
     assert GatewayRequest.of(operation).is_repeat is is_repeat
 
 
@@ -469,7 +385,7 @@ async def test_where_nobody_listens_nothing_can_be_said() -> None:
     gateway = StripeGateway(client, pauses=())
     async with closing(client):
         request = asked(stripe)
-        assert await gateway.execute(request) == Unknown("unreachable")
+        assert await gateway.execute(request) == Unknown("unreachable", untouched=True)
         assert await gateway.find(request) == Unknown("unreachable")
         with pytest.raises(GatewayUnavailable, match="unreachable"):
             await effects_of(gateway, stripe)
@@ -478,9 +394,9 @@ async def test_where_nobody_listens_nothing_can_be_said() -> None:
 @pytest.mark.parametrize(
     ("fault", "outcome"),
     [
-        (Fault.RATE_LIMITED, Unknown("throttled", timedelta(seconds=7))),
+        (Fault.RATE_LIMITED, Unknown("throttled", timedelta(seconds=7), untouched=True)),
         (Fault.LOCKED, Unknown("throttled")),
-        (Fault.WRONG_KEY, Unknown("gateway_refused_us")),
+        (Fault.WRONG_KEY, Unknown("gateway_refused_us", untouched=True)),
         (Fault.REDIRECT, Unknown("unreadable")),
     ],
 )
@@ -490,7 +406,7 @@ async def test_what_stripe_turned_away_is_unknown_and_can_be_asked_again(
     request = asked(stripe)
     stripe.faults.extend([fault, fault])
     assert await gateway.execute(request) == outcome
-    assert await gateway.find(request) == outcome
+    assert await gateway.find(request) == replace(outcome, untouched=False)
     assert "GET /elsewhere" not in stripe.calls
     assert await gateway.execute(request) == approved(stripe, request)
 

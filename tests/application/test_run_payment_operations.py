@@ -392,6 +392,25 @@ async def test_what_is_not_found_when_keys_may_be_forgotten_is_for_a_person(
     assert "the gateway knows nothing of it: look at its books" in finding.problem
 
 
+async def test_what_the_gateway_has_turned_away_is_sent_however_long_that_took(
+    scripted: World, gateway: ScriptedGateway
+) -> None:
+    """A key that was wrong over a long weekend: nothing of it has ever touched the gateway."""
+    order = await scripted.place()
+    for _ in range(3):
+        asking = await ask(scripted, gateway)
+        call = await asking.call()
+        assert (call.looks, call.request.is_repeat) == (False, False)
+        gateway.say(call, Unknown("gateway_refused_us", untouched=True))
+        await asking.is_done()
+        scripted.clock.advance(DAY)
+    asking = await ask(scripted, gateway)
+    gateway.answer(await asking.call())
+    await asking.is_done()
+    assert (await scripted.order(order.id)).status is OrderStatus.PAID
+    assert await scripted.done() == [("charge", 1000)]
+
+
 async def test_what_a_dead_worker_may_have_sent_counts_as_sent(
     scripted: World, gateway: ScriptedGateway
 ) -> None:
@@ -440,6 +459,17 @@ async def test_what_was_claimed_before_the_process_stood_still_is_not_sent(
     assert gateway.waiting == []
     (tried,) = (await scripted.told(order)).operations
     assert (tried.attempts, tried.operation.is_claimed) == ((), True)
+
+
+async def test_what_was_claimed_before_the_machine_slept_is_not_sent(
+    scripted: World, gateway: ScriptedGateway
+) -> None:
+    await scripted.place()
+    worker = scripted.worker()
+    claimed = await scripted.claim_one(worker)
+    scripted.clock.suspend(DAY)
+    await worker.carry_out(claimed)
+    assert gateway.waiting == []
 
 
 async def test_what_was_looked_for_before_the_process_stood_still_is_not_sent(
@@ -512,6 +542,20 @@ async def test_an_outcome_that_cannot_be_recorded_is_asked_for_again(
     await asking.is_done()
     assert (await scripted.order(order.id)).status is OrderStatus.PAID
     assert await scripted.done() == [("charge", 1000)]
+
+
+async def test_an_outcome_that_makes_no_row_is_put_off_and_has_a_name(
+    scripted: World, gateway: ScriptedGateway
+) -> None:
+    order = await scripted.place()
+    asking = await ask(scripted, gateway)
+    # No text of PostgreSQL's; SQLite refuses it too.
+    gateway.say(await asking.call(), Declined(Failure(code="\ud800", message="")))
+    await asking.is_done()
+    assert (await scripted.order(order.id)).status is OrderStatus.PROCESSING
+    operation = await operation_of(scripted, order)
+    assert (operation.problem, operation.is_claimed) == ("not_recordable", False)
+    assert operation.due_at > scripted.clock.now()
 
 
 @pytest.mark.parametrize("charged", [True, False])

@@ -493,7 +493,7 @@ async def test_of_very_many_attempts_the_last_are_kept(
     await save(database, placed)
 
     def at_once(work: Work, now: datetime) -> Settlement:
-        return Settlement(operation=work.operation.postpone("timeout", now, now))
+        return Settlement(operation=work.operation.postpone(Unknown("timeout"), now, now))
 
     for _ in range(KEPT_ATTEMPTS + 3):
         result = a_result(await claim_one(operations), Unknown("timeout"))

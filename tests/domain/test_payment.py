@@ -138,7 +138,7 @@ def test_a_held_authorization_is_due_when_it_is_to_be_looked_at_again(
 def test_a_postponed_operation_keeps_its_state_and_its_key_and_says_what_the_problem_is(
     operation: PaymentOperation, problem: str, until: datetime
 ) -> None:
-    postponed = operation.postpone(problem, until, LATER)
+    postponed = operation.postpone(Unknown(problem), until, LATER)
     assert (postponed.problem, postponed.due_at, postponed.updated_at) == (problem, until, LATER)
     assert (postponed.id, postponed.state) == (operation.id, operation.state)
     assert not postponed.is_claimed
@@ -147,8 +147,33 @@ def test_a_postponed_operation_keeps_its_state_and_its_key_and_says_what_the_pro
     }
 
 
+def test_what_never_touched_the_gateway_does_not_count_as_sent() -> None:
+    claimed = an_operation().claim(lease=LEASE, now=NOW)
+    assert not claimed.may_have_been_sent_before
+    unsent = claimed.postpone(Unknown("throttled", untouched=True), LATER, LATER)
+    assert (unsent.first_sent_at, unsent.attempts) == (None, 1)
+    again = unsent.claim(lease=LEASE, now=LATER)
+    assert (again.first_sent_at, again.may_have_been_sent_before) == (LATER, False)
+
+
+def test_what_may_have_been_sent_once_counts_as_sent_for_ever() -> None:
+    sent = an_operation().claim(lease=LEASE, now=NOW).postpone(Unknown("timeout"), LATER, LATER)
+    assert sent.first_sent_at == NOW
+    again = sent.claim(lease=LEASE, now=LATER)
+    assert again.may_have_been_sent_before
+    turned_away = again.postpone(Unknown("throttled", untouched=True), LATER, LATER)
+    assert turned_away.first_sent_at == NOW
+
+
+def test_what_a_dead_claim_may_have_sent_counts_as_sent() -> None:
+    dead = an_operation().claim(lease=LEASE, now=NOW)
+    again = dead.claim(lease=LEASE, now=LATER)
+    turned_away = again.postpone(Unknown("unreachable", untouched=True), LATER, LATER)
+    assert turned_away.first_sent_at == NOW
+
+
 def test_a_postponed_operation_is_claimed_again_under_the_same_key() -> None:
-    postponed = an_operation().claim(lease=LEASE, now=NOW).postpone("timeout", LATER, NOW)
+    postponed = an_operation().claim(lease=LEASE, now=NOW).postpone(Unknown("timeout"), LATER, NOW)
     again = postponed.claim(lease=LEASE, now=LATER)
     assert (again.id, again.fence, again.attempts) == (postponed.id, 2, 2)
     assert again.problem == "timeout"

@@ -334,7 +334,7 @@ def test_what_is_not_known_never_changes_the_order_and_is_asked_again(
     problem = "mismatch" if answer in MISMATCHES else "timeout"
     rest = LOOKED_AT_EVERY if state is O.HELD else PAUSE
     assert settled(operation, order, answer) == Settlement(
-        operation=operation.postpone(problem, NOW + rest, NOW), changes=()
+        operation=operation.postpone(Unknown(problem), NOW + rest, NOW), changes=()
     )
 
 

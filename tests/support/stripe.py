@@ -121,7 +121,8 @@ class StripeServer:
     listed: list[Params] = field(default_factory=list)
     """What each call for a page asked for."""
     gone: set[str] = field(default_factory=set)
-    """Payment methods that are not known any more, which is looked at before the key."""
+    """Payment methods and customers that are not known any more, which is looked at before the
+    key."""
     hidden: set[str] = field(default_factory=set)
     """What a restricted key may not see: the paths of lists, and members to be expanded."""
     retry_after: str = "7"
@@ -228,8 +229,10 @@ class StripeServer:
             return Refusal(401, "invalid_request_error")
         if any(name in f"{request.url.path}?{params.get('expand[]')}" for name in self.hidden):
             return Refusal(403, "invalid_request_error")
-        is_gone = params.get("payment_method") in self.gone
-        return _missing(400, "payment_method") if is_gone else None
+        for name in ("payment_method", "customer"):
+            if params.get(name) in self.gone:
+                return _missing(400, name)
+        return None
 
     def _once(self, request: Request, params: Params, fault: Fault) -> Response:
         """https://docs.stripe.com/api/idempotent_requests"""
@@ -543,6 +546,11 @@ def _spoilt(
     return answers.get(fault) or JSONResponse(document, status, headers)
 
 
+async def _no_such_path(request: Request, _error: Exception) -> Response:
+    """Without a `code`, which a missing object has."""
+    return _refuse(Refusal(404, "invalid_request_error"))
+
+
 class _Broken(Response):
     """Promises ten bytes and sends none, so that the server cuts the connection."""
 
@@ -603,7 +611,8 @@ async def serving_stripe() -> AsyncIterator[Callable[[], StripeServer]]:
         "/v1/payment_intents/{payment_id}/cancel": ["POST"],
         "/v1/refunds": ["GET", "POST"],
     }
-    app = Starlette(routes=[Route(path, answer, methods=verbs) for path, verbs in paths.items()])
+    routes = [Route(path, answer, methods=verbs) for path, verbs in paths.items()]
+    app = Starlette(routes=routes, exception_handlers={404: _no_such_path})
     async with _serving(app) as port:
 
         def fresh() -> StripeServer:
