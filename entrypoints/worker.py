@@ -16,11 +16,17 @@ from entrypoints.container import Container, shut_down
 CLEAN_EVERY_SECONDS: Final = 300.0
 COMPARE_EVERY_SECONDS: Final = 86_400.0
 COMPARE_FIRST_AFTER_SECONDS: Final = 3_600.0
+"""After the start, and after a comparison that failed."""
 COMPARED: Final = timedelta(days=2)
 
 _CLAIMED_AT_ONCE: Final = 64
 _WORTH_A_CLAIM: Final = 16
-"""So many places are free before more is claimed: a claim costs the same for one as for many."""
+_WORTH_PART: Final = 8
+"""So many places are free before more is claimed, or that part of all: a claim costs the same for
+one as for many. What hangs at the gateway must not keep the rest of the places empty."""
+_MOST_BEGUN: Final = 2
+"""Times the places: if recording is slower than asking, claims wait for it before their leases
+end."""
 _TROUBLE_SECONDS: Final = 1.0
 _FOR_WORK_BEGUN: Final = 0.8
 """The part of a stop's time in which it may still end."""
@@ -36,7 +42,7 @@ class Worker:
         self._settings = container.settings()
         self._stopping = asyncio.Event()
         self._changed = asyncio.Event()
-        """Set when the gateway has answered, or when it is time to stop."""
+        """Set when the gateway has answered, when that is recorded, or when it is time to stop."""
         self._at_work: set[asyncio.Task[None]] = set()
         self._asking = 0
         """How many of them wait for the gateway; the others are being recorded."""
@@ -45,7 +51,7 @@ class Worker:
         _log.info("worker started")
         chores = [
             asyncio.create_task(self._each(CLEAN_EVERY_SECONDS, self._clean)),
-            asyncio.create_task(self._each(COMPARE_EVERY_SECONDS, self._compare)),
+            asyncio.create_task(self._compare_daily()),
         ]
         try:
             await self._pay()
@@ -67,8 +73,8 @@ class Worker:
         most = self._settings.gateway_concurrency
         while not self._stopping.is_set():
             self._changed.clear()
-            room = most - self._asking
-            if room < min(_WORTH_A_CLAIM, most):
+            room = min(most - self._asking, _MOST_BEGUN * most - len(self._at_work))
+            if room < min(_WORTH_A_CLAIM, max(1, most // _WORTH_PART)):
                 await self._changed.wait()
                 continue
             claimed = await self._claim(run, min(room, _CLAIMED_AT_ONCE))
@@ -82,7 +88,11 @@ class Worker:
         self._asking += 1
         task = asyncio.create_task(self._carry_out(run, claimed))
         self._at_work.add(task)
-        task.add_done_callback(self._at_work.discard)
+        task.add_done_callback(self._done)
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        self._at_work.discard(task)
+        self._changed.set()
 
     def _answered(self) -> None:
         self._asking -= 1
@@ -117,24 +127,33 @@ class Worker:
 
     async def _each(self, seconds: float, work: Callable[[], Awaitable[None]]) -> None:
         while not self._stopping.is_set():
-            try:
-                await work()
-            except (StorageUnavailable, GatewayUnavailable) as error:
-                _log.warning("trying again later: %s", error)
-            except Exception:
-                # One failure must not end the worker.
-                _log.exception("a task of the worker failed")
+            await self._attempt(work)
             await self._rest(seconds)
+
+    async def _attempt(self, work: Callable[[], Awaitable[None]]) -> bool:
+        """Whether it went well. One failure must not end the worker."""
+        try:
+            await work()
+        except (StorageUnavailable, GatewayUnavailable) as error:
+            _log.warning("trying again later: %s", error)
+        except Exception:
+            _log.exception("a task of the worker failed")
+        else:
+            return True
+        return False
 
     async def _clean(self) -> None:
         cleared = await self._container.drop_expired_answers()()
         if cleared:
             _log.info("expired answers cleared", extra={"count": cleared})
 
-    async def _compare(self) -> None:
+    async def _compare_daily(self) -> None:
         await self._rest(COMPARE_FIRST_AFTER_SECONDS)
-        if self._stopping.is_set():
-            return
+        while not self._stopping.is_set():
+            done = await self._attempt(self._compare)
+            await self._rest(COMPARE_EVERY_SECONDS if done else COMPARE_FIRST_AFTER_SECONDS)
+
+    async def _compare(self) -> None:
         since = self._container.clock().now() - COMPARED
         comparison = await self._container.reconcile()(since)
         for found in comparison.differences:

@@ -111,6 +111,22 @@ async def test_each_payment_method_ends_as_it_promises_within_30_seconds(
     )
 
 
+async def test_what_hangs_at_the_gateway_keeps_no_place_but_its_own(tmp_path: Path) -> None:
+    """Ten places; the gateway is given a minute, and nine orders hang there all the while."""
+    harbor = Harbor(tmp_path)
+    settings = {"HARBOR_GATEWAY_SECONDS": "60", "HARBOR_LEASE_SECONDS": "130"}
+    with harbor.serving(HARBOR_GATEWAY_CONCURRENCY="10", **settings) as server:
+        async with client_of(server) as client:
+            api = Api(client, await new_merchant(harbor))
+            stuck = [await api.placed(payment_method="sim_timeout_before") for _ in range(9)]
+            for each in stuck:
+                await api.until(each["id"], "processing")
+            for _ in range(20):
+                await api.paid()
+            for each in stuck:
+                assert (await api.order(each["id"]))["status"] == "processing"
+
+
 async def test_an_order_is_processing_while_the_gateway_takes_its_time(till: Api) -> None:
     placed = await till.placed(payment_method="sim_slow")
     processing = await till.until(placed["id"], "processing")
