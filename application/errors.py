@@ -53,6 +53,12 @@ class RefundNotFound(ApplicationError):
         super().__init__("There is no refund with this id.")
 
 
+class OperationNotSettled(ApplicationError):
+    """A person may not say, or not yet, or not so, what became of the operation."""
+
+    code = "operation_not_settled"
+
+
 class ApiKeyNotFound(ApplicationError):
     code = "api_key_not_found"
 

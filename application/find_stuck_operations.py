@@ -54,6 +54,9 @@ class FindStuckOperations(ReadinessProbe):
         if operation.state is OperationState.HELD:
             return f"{which} is held, and the gateway does not say whether it stands"
         if operation.problem == "not_found":
-            return f"{which} is unknown, and the gateway knows nothing of it: look at its books"
+            return (
+                f"{which} is unknown, and the gateway knows nothing of it: look at its books, then"
+                f" say what became of it with `harbor operation settle {operation.id}`"
+            )
         problem = operation.problem or "no answer was recorded"
         return f"{which} is unknown after {operation.attempts} attempts ({problem})"

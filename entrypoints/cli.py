@@ -11,7 +11,7 @@ import typer
 from pydantic import SecretStr
 
 from application.api_key_document import api_key_document, new_api_key_document
-from application.errors import ApplicationError
+from application.errors import ApplicationError, OperationNotSettled
 from application.new_api_key import ApiKeyRequest
 from application.pages import Page, Position
 from application.ports.faults import StorageUnavailable
@@ -27,7 +27,7 @@ from entrypoints.cli_output import (
     settings_of_this_process,
     show,
 )
-from entrypoints.cli_payments import gateway_command, order_app, reconcile_command
+from entrypoints.cli_payments import gateway_command, operation_app, order_app, reconcile_command
 from entrypoints.container import Container
 from entrypoints.serve import ServeError, ServeOptions, serve
 from entrypoints.settings import Settings, SettingsError
@@ -48,6 +48,7 @@ key_app = typer.Typer(no_args_is_help=True, help="API keys of a merchant.")
 app.add_typer(merchant_app, name="merchant")
 app.add_typer(key_app, name="key")
 app.add_typer(order_app, name="order")
+app.add_typer(operation_app, name="operation")
 app.command("gateway")(gateway_command)
 app.command("reconcile")(reconcile_command)
 
@@ -56,6 +57,8 @@ def main() -> None:
     """The console script: a user's mistake is one line on standard error and exit 2."""
     try:
         code = typer.main.get_command(app)(standalone_mode=False)
+    except OperationNotSettled as error:
+        _exit_with(str(error), FAILED)
     except (SettingsError, ServeError, ApplicationError, DomainError) as error:
         _exit_with(str(error), USER_ERROR)
     except StorageUnavailable as error:

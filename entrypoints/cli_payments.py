@@ -1,5 +1,9 @@
-"""The commands of payments: the simulated gateway, an order's timeline, the comparison of books."""
+"""The commands of payments: the simulated gateway, an order's timeline, what a person says of an
+operation, the comparison of books."""
 
+import json
+import re
+import sys
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Annotated, Any
@@ -8,15 +12,20 @@ from uuid import UUID
 import typer
 
 from application.json_text import rfc3339
+from application.operation_document import operation_json
 from application.order_document import order_document
 from application.ports.payment_history import History
 from application.reconcile import Comparison, Found
+from application.settle_operation import SettleOperationCommand
+from domain.payment import PaymentOperation
 from entrypoints.cli_output import FAILED, AsJson, run, settings_of_this_process, show
 from entrypoints.container import Container
 
 order_app = typer.Typer(no_args_is_help=True, help="Orders.")
+operation_app = typer.Typer(no_args_is_help=True, help="Payment operations.")
 
 _LONGEST_DAYS = 3_650
+_PAYMENT_ID = re.compile(r"[!-~]{1,255}")
 
 
 @order_app.command("show")
@@ -24,6 +33,54 @@ def order_show(order_id: UUID, as_json: AsJson = False) -> None:
     """Print all that happened to an order, in the order in which it came."""
     history = run(lambda container: container.show_order()(order_id))
     show(_history_document(history), _history_text(history), as_json)
+
+
+@operation_app.command("settle")
+def operation_settle(
+    operation_id: UUID,
+    approved: Annotated[
+        bool, typer.Option("--approved", help="The gateway did what was asked.")
+    ] = False,
+    declined: Annotated[
+        bool, typer.Option("--declined", help="The gateway never did it, and never will.")
+    ] = False,
+    payment_id: Annotated[
+        str | None,
+        typer.Option(help="What it calls the payment of an approved charge or authorization."),
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask whether it is meant.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Say what became of an operation that stays unknown, after a look at the gateway's books.
+    Exits 1 when it is not for a person."""
+    if approved is declined:
+        raise typer.BadParameter("say --approved or --declined, and not both")
+    command = SettleOperationCommand(
+        operation_id=operation_id, approved=approved, payment_id=_checked(payment_id)
+    )
+    settings = settings_of_this_process()
+    if not yes:
+        asked = run(lambda container: container.settle_operation().check(command), settings)
+        _ask(_question(asked, approved=approved))
+
+    async def settle(container: Container) -> History:
+        order_id = await container.settle_operation()(command)
+        history: History = await container.show_order()(order_id)
+        return history
+
+    history = run(settle, settings)
+    order = history.order
+    (tried,) = [each for each in history.operations if each.id == operation_id]
+    operation = tried.operation
+    document = {
+        "operation": json.loads(operation_json(operation, tried.attempts)),
+        "order": order_document(order),
+    }
+    text = (
+        f"operation  {operation.id}  {operation.kind}, {operation.state}\n"
+        f"order      {order.id}  {order.status}, version {order.version}"
+    )
+    show(document, text, as_json)
 
 
 def gateway_command(
@@ -57,6 +114,27 @@ def reconcile_command(
     }
     show(document, "\n".join(_comparison_lines(comparison)), as_json)
     raise typer.Exit(FAILED if comparison.differences else 0)
+
+
+def _checked(payment_id: str | None) -> str | None:
+    if payment_id is not None and not _PAYMENT_ID.fullmatch(payment_id):
+        raise typer.BadParameter("--payment-id is 1 to 255 ASCII characters without spaces")
+    return payment_id
+
+
+def _question(operation: PaymentOperation, *, approved: bool) -> str:
+    meant = "it was carried out" if approved else "it never was and never will be carried out"
+    return (
+        f"The {operation.kind} {operation.id} of order {operation.order_id}, {operation.amount}, is"
+        f" unknown ({operation.problem or 'no answer was recorded'}). Record for good that {meant}?"
+    )
+
+
+def _ask(question: str) -> None:
+    """Go on only if a person says yes. Typer's own way would leave a space on standard output."""
+    typer.echo(f"{question} [y/N] ", err=True, nl=False)
+    if sys.stdin.readline().strip().lower() not in ("y", "yes"):
+        raise typer.Abort
 
 
 def _found_document(found: Found) -> dict[str, Any]:

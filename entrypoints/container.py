@@ -59,6 +59,7 @@ from application.refund_order import RefundOrder
 from application.revoke_api_key import RevokeApiKey
 from application.rotate_api_key import RotateApiKey
 from application.run_payment_operations import RunPaymentOperations, WorkTimes
+from application.settle_operation import SettleOperation
 from application.show_order import ShowOrder
 from domain.api_key_text import KeyMode
 from entrypoints.settings import Settings
@@ -251,6 +252,15 @@ class Container(DeclarativeContainer):
     run_payment_operations: Provider[RunPaymentOperations] = Singleton(
         RunPaymentOperations,
         operations=operations,
+        gateway=gateway,
+        ids=ids,
+        clock=clock,
+        times=work_times,
+    )
+    settle_operation: Provider[SettleOperation] = Singleton(
+        SettleOperation,
+        operations=operations,
+        history=history,
         gateway=gateway,
         ids=ids,
         clock=clock,

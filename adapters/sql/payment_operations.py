@@ -5,7 +5,7 @@ many at once in one transaction.
 """
 
 import logging
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple
@@ -13,11 +13,13 @@ from uuid import UUID
 
 from sqlalchemy import (
     ColumnElement,
+    Select,
     and_,
     bindparam,
     delete,
     func,
     literal,
+    or_,
     select,
 )
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -106,22 +108,33 @@ class SqlPaymentOperations(PaymentOperations):
         self._records = GroupCommit(self._record_together, self._record_alone, _TOGETHER, clock)
 
     async def claim(self, gateway: str, decide: Decide, limit: int) -> Sequence[Work]:
-        now = self._now()
-        due = (
-            _WORK.add_columns(now)
-            .where(
-                OPEN,
-                payment_operations.c.gateway == gateway,
-                payment_operations.c.due_at <= now,
-            )
-            .order_by(payment_operations.c.due_at)
-            .limit(limit)
-            .with_for_update(of=[payment_operations, orders], skip_locked=True)
+        now, columns = self._now(), payment_operations.c
+        due = _WORK.where(OPEN, columns.gateway == gateway, columns.due_at <= now)
+        first = due.order_by(columns.due_at).limit(limit)
+        return await self._claim(first, now, lambda rows: _taken(decide, rows))
+
+    async def claim_one(self, operation_id: UUID, gateway: str, decide: Decide) -> Work | None:
+        now, columns = self._now(), payment_operations.c
+        is_free = or_(columns.lease_expires_at.is_(None), columns.lease_expires_at <= now)
+        one = _WORK.where(columns.id == operation_id, columns.gateway == gateway, is_free)
+        claimed = await self._claim(
+            one, now, lambda rows: [_decided(decide, row.work, row.now, {}) for row in rows]
+        )
+        return claimed[0] if claimed else None
+
+    async def _claim(
+        self,
+        which: Select[Any],
+        now: ColumnElement[Any],
+        take: Callable[[Sequence["_Held"]], "Iterable[_Decided]"],
+    ) -> Sequence[Work]:
+        locked = which.add_columns(now).with_for_update(
+            of=[payment_operations, orders], skip_locked=True
         )
         try:
             async with self._database.transaction() as connection:
-                rows = [_held(row) for row in await connection.execute(due)]
-                taken = list(_taken(decide, rows))
+                rows = [_held(row) for row in await connection.execute(locked)]
+                taken = list(take(rows))
                 await _save(connection, taken)
                 await _put_off(connection, rows, taken)
         except TransactionConflict:

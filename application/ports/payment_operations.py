@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
+from uuid import UUID
 
 from domain.order import Order
 from domain.payment import Attempt, PaymentOperation
@@ -46,6 +47,15 @@ class PaymentOperations(Protocol):
         However many workers claim at once, each operation goes to one of them, and nobody waits
         for another. The moment is the database's own, so that workers whose clocks disagree agree
         on leases.
+        """
+
+    @abstractmethod
+    async def claim_one(self, operation_id: UUID, gateway: str, decide: Decide) -> Work | None:
+        """Take this one operation of this gateway as `decide` says, whether it is due or not;
+        committed, as `claim` does it. What `decide` raises is raised, and nothing is changed then.
+
+        None when there is no such operation, or when somebody has it: a lease that has not ended,
+        or another transaction at this moment.
         """
 
     @abstractmethod

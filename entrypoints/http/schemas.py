@@ -279,7 +279,10 @@ class AttemptOut(_Out):
     outcome: Literal["approved", "declined", "unknown"] = Field(
         description="`unknown` is no end: it is asked again, and can never be done twice."
     )
-    code: str | None = Field(description="Why it was declined, or is not known.")
+    code: str | None = Field(
+        description="Why it was declined, or is not known; `settled_by_operator` where the gateway"
+        " did not say what became of it, and a person did."
+    )
     started_at: datetime
     ended_at: datetime
 

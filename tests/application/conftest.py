@@ -1,6 +1,6 @@
 """The use cases over real SQLite, with time and randomness held still."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -36,7 +36,7 @@ from application.ports.idempotency import IdempotencyStore
 from application.ports.merchants import Merchants
 from application.ports.orders import Orders
 from application.ports.payment_history import History, PaymentHistory
-from application.ports.payment_operations import PaymentOperations
+from application.ports.payment_operations import Decide, PaymentOperations, Result, Work
 from application.refund_order import RefundOrder, RefundOrderCommand
 from application.run_payment_operations import Claimed, RunPaymentOperations, WorkTimes
 from domain.api_key_text import KeyMode
@@ -219,6 +219,22 @@ class World:
     async def done(self) -> list[tuple[str, int]]:
         """The same in short: what was done, and with how many minor units."""
         return [(effect.kind.value, effect.amount.amount_minor) for effect in await self.effects()]
+
+
+class Passing(PaymentOperations):
+    """Another store's operations, to be changed a little."""
+
+    def __init__(self, inner: PaymentOperations) -> None:
+        self._inner = inner
+
+    async def claim(self, gateway: str, decide: Decide, limit: int) -> Sequence[Work]:
+        return await self._inner.claim(gateway, decide, limit)
+
+    async def claim_one(self, operation_id: UUID, gateway: str, decide: Decide) -> Work | None:
+        return await self._inner.claim_one(operation_id, gateway, decide)
+
+    async def record(self, result: Result) -> bool:
+        return await self._inner.record(result)
 
 
 @asynccontextmanager

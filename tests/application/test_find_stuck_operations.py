@@ -89,7 +89,8 @@ async def test_what_the_gateway_knows_nothing_of_is_for_a_person_and_is_never_se
     assert told is not None
     assert (
         f"charge {operation.id} of order {order.id} is unknown, and the gateway knows nothing of"
-        " it: look at its books"
+        " it: look at its books, then say what became of it with"
+        f" `harbor operation settle {operation.id}`"
     ) in told
     assert await world.done() == []
 

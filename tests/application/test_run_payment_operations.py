@@ -12,13 +12,13 @@ import pytest
 from adapters.sql.database import Database
 from application.find_stuck_operations import FindStuckOperations
 from application.ports.faults import StorageUnavailable
-from application.ports.payment_operations import Decide, PaymentOperations, Result, Work
+from application.ports.payment_operations import Decide, Result, Work
 from application.run_payment_operations import Claimed, RunPaymentOperations
 from domain.money import Money
 from domain.order import Order, OrderStatus
 from domain.payment import Approved, Declined, Failure, OperationState, PaymentOperation, Unknown
 from domain.settlement import LOOKED_AT_EVERY
-from tests.application.conftest import A_WHILE, World, a_world
+from tests.application.conftest import A_WHILE, Passing, World, a_world
 from tests.application.scripted_gateway import Call, ScriptedGateway
 from tests.examples import GATEWAY
 from tests.fakes import FakeClock
@@ -63,19 +63,6 @@ class Asking:
         """Without asking for more."""
         assert await self._gateway.next_call(self.task) is None
         await self.task
-
-
-class Passing(PaymentOperations):
-    """Another store's operations, to be changed a little."""
-
-    def __init__(self, inner: PaymentOperations) -> None:
-        self._inner = inner
-
-    async def claim(self, gateway: str, decide: Decide, limit: int) -> Sequence[Work]:
-        return await self._inner.claim(gateway, decide, limit)
-
-    async def record(self, result: Result) -> bool:
-        return await self._inner.record(result)
 
 
 async def ask(world: World, gateway: ScriptedGateway) -> Asking:

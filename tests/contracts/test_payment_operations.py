@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import func, insert, make_url, select, text, update
 from sqlalchemy.exc import IntegrityError
 
-from adapters.sql.database import Database
+from adapters.sql.database import Database, PoolLimits
 from adapters.sql.idempotency import SqlIdempotencyStore
 from adapters.sql.orders import SqlOrders
 from adapters.sql.payment_history import SqlPaymentHistory
@@ -424,6 +424,128 @@ async def test_an_operation_of_an_order_that_was_canceled_is_withdrawn_and_given
     assert (withdrawn.state, withdrawn.fence) == (OperationState.WITHDRAWN, 0)
     await time_passes(database, timedelta(days=1))
     assert order.id not in {work.order.id for work in await claim(operations)}
+
+
+# Claiming one, due or not.
+
+
+async def test_the_one_is_claimed_whether_it_is_due_or_not_and_no_other(
+    database: Database, operations: SqlPaymentOperations
+) -> None:
+    wanted, later, due = a_placed(due=timedelta(days=400)), a_placed(due=MINUTE), a_placed()
+    await save(database, wanted, later, due)
+    assert wanted.operation is not None
+    work = await operations.claim_one(wanted.operation.id, GATEWAY, take_for(LEASE))
+    assert work is not None
+    history = await life_of(database, wanted.order.id)
+    assert (history.order, history.operations[0].operation) == (work.order, work.operation)
+    assert (work.order.status, work.order.version) == (OrderStatus.PROCESSING, 2)
+    claimed = work.operation
+    assert (claimed.fence, claimed.lease_expires_at) == (1, claimed.updated_at + LEASE)
+    for other in (later, due):
+        assert other.operation is not None
+        assert await now_of(database, other.operation) == other.operation
+
+
+async def test_the_one_is_nobodys_where_it_is_not_there_or_another_gateways(
+    database: Database, operations: SqlPaymentOperations
+) -> None:
+    elsewhere = a_placed(gateway="another")
+    await save(database, elsewhere, a_placed())
+    assert elsewhere.operation is not None
+    for id_ in (elsewhere.operation.id, ids.new()):
+        assert await operations.claim_one(id_, GATEWAY, take_for(LEASE)) is None
+    assert await now_of(database, elsewhere.operation) == elsewhere.operation
+
+
+async def test_the_one_is_refused_while_a_lease_is_live_and_its_late_result_is_dropped(
+    database: Database, operations: SqlPaymentOperations, other_database: Database
+) -> None:
+    placed = a_placed()
+    await save(database, placed)
+    other = SqlPaymentOperations(other_database, CLOCK)
+    first = await claim_one(operations)
+    await time_passes(database, LEASE - MINUTE)
+    before = await life_of(database, placed.order.id)
+    for through in (operations, other):
+        assert await through.claim_one(first.id, GATEWAY, take_for(LEASE)) is None
+    assert await life_of(database, placed.order.id) == before
+    await time_passes(database, MINUTE)
+    second = await other.claim_one(first.id, GATEWAY, take_for(LEASE))
+    assert second is not None
+    assert (second.operation.fence, second.operation.first_sent_at) == (2, first.first_sent_at)
+    assert await claim(operations) == ()
+    assert not await operations.record(a_result(first))
+    assert await other.record(a_result(second.operation, DECLINED))
+    assert not await operations.record(a_result(first))
+    history = await life_of(database, placed.order.id)
+    assert history.order.status is OrderStatus.FAILED
+    assert [attempt.number for attempt in history.operations[0].attempts] == [2]
+
+
+async def test_the_one_is_left_alone_where_the_decision_is_not_to_take_it(
+    database: Database, operations: SqlPaymentOperations
+) -> None:
+    placed = a_placed()
+    await save(database, placed)
+    assert placed.operation is not None
+
+    def refuse(work: Work, now: datetime) -> Settlement:
+        assert (work.operation, work.order) == (placed.operation, placed.order)
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        await operations.claim_one(placed.operation.id, GATEWAY, refuse)
+    assert await now_of(database, placed.operation) == placed.operation
+    # It is not put off either, as one is that spoils a batch.
+    assert (await claim_one(operations)).id == placed.operation.id
+
+
+async def test_of_many_who_claim_the_one_at_once_one_gets_it(
+    database: Database, operations: SqlPaymentOperations, other_database: Database
+) -> None:
+    placed = a_placed()
+    await save(database, placed)
+    assert placed.operation is not None
+    other = SqlPaymentOperations(other_database, CLOCK)
+    claims = [
+        through.claim_one(placed.operation.id, GATEWAY, take_for(LEASE))
+        for through in [operations, other] * 5
+    ]
+    claimed = [work for work in await asyncio.gather(*claims) if work is not None]
+    assert [work.operation.fence for work in claimed] == [1]
+    assert await now_of(database, placed.operation) == claimed[0].operation
+
+
+async def test_the_databases_clock_decides_whether_the_lease_of_the_one_is_live(
+    postgresql_database: Database,
+) -> None:
+    await save(postgresql_database, a_placed())
+    fast, slow = (
+        SqlPaymentOperations(postgresql_database, FakeClock(CLOCK.now() + timedelta(days=days)))
+        for days in (9, -9)
+    )
+    first = await claim_one(fast)
+    assert await fast.claim_one(first.id, GATEWAY, take_for(LEASE)) is None
+    await time_passes(postgresql_database, LEASE)
+    assert await slow.claim_one(first.id, GATEWAY, take_for(LEASE)) is not None
+
+
+async def test_the_one_is_not_waited_for_while_another_transaction_has_it_or_its_order(
+    postgresql_database: Database, postgresql_url: str
+) -> None:
+    placed = a_placed()
+    await save(postgresql_database, placed)
+    assert placed.operation is not None
+    patient = PoolLimits(lock_seconds=60, statement_seconds=60)
+    async with closing(Database(postgresql_url, patient)) as database:
+        operations = SqlPaymentOperations(database, CLOCK)
+        for table in (orders, payment_operations):
+            async with postgresql_database.transaction() as connection:
+                await connection.execute(select(table).with_for_update())
+                claiming = operations.claim_one(placed.operation.id, GATEWAY, take_for(LEASE))
+                assert await claiming is None
+        assert await operations.claim_one(placed.operation.id, GATEWAY, take_for(LEASE))
 
 
 # Recording.

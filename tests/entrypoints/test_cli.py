@@ -22,9 +22,11 @@ from tests.support.server import free_port
 COMMANDS = (
     *((), ("serve",), ("worker",), ("migrate",), ("openapi",), ("doctor",)),
     *(("merchant",), ("merchant", "create"), ("key",), ("key", "create"), ("key", "list")),
-    *(("key", "revoke"), ("order",), ("order", "show"), ("gateway",), ("reconcile",)),
+    *(("key", "revoke"), ("order",), ("order", "show"), ("operation",), ("operation", "settle")),
+    *(("gateway",), ("reconcile",)),
 )
 SOME_ID = "01900000-0000-7000-8000-000000000001"
+SETTLE = ("operation", "settle", SOME_ID)
 PROCESSES_AT_ONCE = 2
 
 
@@ -59,6 +61,22 @@ def _mistakes() -> dict[str, Mistake]:
             says="offset",
         ),
         "an unknown key": Mistake(arguments=("key", "revoke", SOME_ID, SOME_ID), says="no API key"),
+        "no outcome": Mistake(arguments=SETTLE, says="--approved or --declined"),
+        "two outcomes": Mistake(
+            arguments=(*SETTLE, "--approved", "--declined"), says="--approved or --declined"
+        ),
+        "an operation id that is none": Mistake(
+            arguments=("operation", "settle", "42", "--declined"), says="UUID"
+        ),
+        "an empty payment id": Mistake(
+            arguments=(*SETTLE, "--approved", "--payment-id", ""), says="--payment-id"
+        ),
+        "a long payment id": Mistake(
+            arguments=(*SETTLE, "--approved", "--payment-id", "p" * 256), says="--payment-id"
+        ),
+        "a payment id of two words": Mistake(
+            arguments=(*SETTLE, "--approved", "--payment-id", "pi 1"), says="--payment-id"
+        ),
         "a port out of range": Mistake(arguments=("serve", "--port", "65536"), says="--port"),
         "a port that is none": Mistake(arguments=("serve", "--port", "http"), says="--port"),
         "no workers": Mistake(arguments=("serve", "--workers", "0"), says="--workers"),
@@ -151,7 +169,7 @@ def test_the_help_names_the_commands(harbor: Harbor) -> None:
     assert (ended.code, ended.err) == (0, "")
     for command in (
         *("serve", "worker", "migrate", "merchant", "key", "openapi", "doctor"),
-        *("gateway", "order", "reconcile"),
+        *("gateway", "order", "operation", "reconcile"),
     ):
         assert f"\n  {command} " in ended.out
 

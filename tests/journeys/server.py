@@ -133,13 +133,15 @@ class Harbor:
             rows = books.execute("SELECT reference, kind, amount FROM effects ORDER BY number")
             return [Effect(reference=each[0], kind=each[1], amount=each[2]) for each in rows]
 
-    def run(self, *arguments: str, seconds: float = 60.0, **settings: str) -> Ended:
-        """Run `harbor ARGUMENTS` to its end."""
+    def run(
+        self, *arguments: str, seconds: float = 60.0, typed: str = "", **settings: str
+    ) -> Ended:
+        """Run `harbor ARGUMENTS` to its end, with a person who has `typed` this and no more."""
         ended = subprocess.run(  # noqa: S603 - our own program
             [HARBOR, *arguments],
             cwd=self.directory,
             env=self.environment | settings,
-            stdin=subprocess.DEVNULL,
+            input=typed,
             capture_output=True,
             encoding="utf-8",
             timeout=seconds,

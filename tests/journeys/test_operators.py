@@ -1,5 +1,7 @@
 """What an operator sees and does: an order's timeline, what waits, whether the books agree."""
 
+import asyncio
+import json
 import re
 import sqlite3
 from collections.abc import AsyncIterator
@@ -15,7 +17,7 @@ from adapters.sql.database import Database
 from adapters.sql.tables import payment_operations
 from domain.payment import OperationState
 from tests import databases
-from tests.journeys.api import Api, client_of, new_merchant
+from tests.journeys.api import FINAL_SECONDS, LOOK_AGAIN_SECONDS, Api, client_of, new_merchant
 from tests.journeys.server import Ended, Harbor, HarborServer, ServerDidNotStart, Shop
 from tests.support.server import free_port
 
@@ -110,8 +112,8 @@ async def test_books_that_agree_are_told_so(till: Api, shop: Shop) -> None:
     assert re.fullmatch(r"operations compared: \d+; no differences\n", text.out)
 
 
-def _do_at_the_gateway(harbor: Harbor, reference: str, amount: int) -> None:
-    """A charge that the gateway's books have from nobody of ours."""
+def _do_at_the_gateway(harbor: Harbor, reference: str, amount: int) -> str:
+    """A charge that the gateway's books have from nobody of ours; what they call the payment."""
     payment = f"by-hand-{uuid4()}"
     now = int(datetime.now(UTC).timestamp() * 1_000_000)
     with closing(sqlite3.connect(harbor.ledger)) as books, books:
@@ -125,6 +127,7 @@ def _do_at_the_gateway(harbor: Harbor, reference: str, amount: int) -> None:
             " VALUES (?, ?, 'charge', ?, ?, 'EUR', ?)",
             (reference, payment, payment, amount, now),
         )
+    return payment
 
 
 def _differences(harbor: Harbor) -> list[dict[str, Any]]:
@@ -281,6 +284,110 @@ async def test_the_doctor_names_the_operations_that_wait_too_long_and_what_for(
         assert problem is not None
         assert never_sent["id"] not in problem
         assert unknown["id"] in problem
+
+
+async def _until_problem(api: Api, order: dict[str, Any], code: str) -> str:
+    """The id of the order's operation, once an attempt has ended so."""
+    async with asyncio.timeout(FINAL_SECONDS):
+        while True:
+            (operation,) = await api.operations(order["id"])
+            if code in [attempt["code"] for attempt in operation["attempts"]]:
+                return str(operation["id"])
+            await asyncio.sleep(LOOK_AGAIN_SECONDS)
+
+
+def _settle(harbor: Harbor, *arguments: str, typed: str = "") -> Ended:
+    return harbor.run("operation", "settle", *arguments, typed=typed)
+
+
+async def test_what_the_worker_will_never_resolve_a_person_settles(tmp_path: Path) -> None:
+    harbor = Harbor(tmp_path)
+    async with _embedded(harbor, "--no-worker") as (_, api):
+        charged, never = [await api.placed() for _ in range(2)]
+        with harbor.working(HARBOR_GATEWAY_URL=f"http://127.0.0.1:{free_port()}"):
+            ids = [await _until_problem(api, each, "unreachable") for each in (charged, never)]
+        done, undone = ids
+        early = _one_line(_settle(harbor, undone, "--declined", "--yes"), 1)
+        assert "may still send it: it can be settled from " in early
+        now = datetime.now(UTC)
+        long_ago = now - timedelta(hours=13)
+        for order in (charged, never):
+            sent = {"created_at": long_ago, "first_sent_at": long_ago}
+            await _now_as(harbor, order, **sent, due_at=now, lease_expires_at=None)
+        with harbor.working():
+            for order in (charged, never):
+                await _until_problem(api, order, "not_found")
+        for order in (charged, never):
+            # Which the worker may have had again when it was killed.
+            await _now_as(harbor, order, lease_expires_at=None)
+        problem = _what_waits(harbor)
+        assert problem is not None
+        assert f"`harbor operation settle {undone}`" in problem
+        await _is_refused_or_asked_about(harbor, done, charged)
+        assert (await api.order(charged["id"]))["status"] == "processing"
+        await _is_settled_as_approved(harbor, api, charged, done)
+        await _is_settled_as_declined(harbor, api, never, undone)
+        assert "ended already, as failed" in _one_line(_settle(harbor, undone, "--declined"), 1)
+        assert _what_waits(harbor) is None
+
+
+async def _is_refused_or_asked_about(harbor: Harbor, done: str, charged: dict[str, Any]) -> None:
+    """Nobody answers the question, or there is none, for it cannot be settled so."""
+    assert "no payment operation" in _one_line(_settle(harbor, str(uuid4()), "--declined"), 1)
+    nameless = _one_line(_settle(harbor, done, "--approved", "--yes"), 1)
+    assert "needs --payment-id" in nameless
+    named = ("--approved", "--payment-id", "pi_1")
+    for typed in ("", "n\n"):
+        asked = _settle(harbor, done, *named, typed=typed)
+        assert (asked.code, asked.out) == (1, "")
+        assert f"charge {done} of order {charged['id']}, 19.99 EUR, is unknown" in asked.err
+        assert asked.err.endswith("harbor: stopped\n")
+    later = datetime.now(UTC) + timedelta(hours=1)
+    await _now_as(harbor, charged, due_at=later, lease_expires_at=later)
+    assert "try again in 30 seconds" in _one_line(_settle(harbor, done, *named, "--yes"), 1)
+    await _now_as(harbor, charged, lease_expires_at=None)
+
+
+async def _is_settled_as_approved(
+    harbor: Harbor, api: Api, order: dict[str, Any], operation: str
+) -> None:
+    """It was carried out, but under a reference by which the worker does not find it. From then on
+    it is an order like any other, and what was taken can be given back."""
+    payment = _do_at_the_gateway(harbor, f"lost-{uuid4()}", 1999)
+    asked = ("--approved", "--payment-id", payment)
+    settled = _settle(harbor, operation, *asked, "--json", typed="y\n")
+    assert (settled.code, set(settled.document)) == (0, {"operation", "order"})
+    assert settled.document["order"] == await api.order(order["id"])
+    assert settled.document["order"]["status"] == "paid"
+    assert [settled.document["operation"]] == await api.operations(order["id"])
+    last = settled.document["operation"]["attempts"][-1]
+    assert (last["outcome"], last["code"]) == ("approved", "settled_by_operator")
+    refund = await api.refunded(order["id"], amount_cents=500)
+    with harbor.working():
+        assert (await api.until_settled(refund["id"]))["status"] == "succeeded"
+    assert [each.amount for each in harbor.effects() if each.reference == refund["id"]] == [500]
+
+
+async def _is_settled_as_declined(
+    harbor: Harbor, api: Api, order: dict[str, Any], operation: str
+) -> None:
+    settled = _settle(harbor, operation, "--declined", "--yes")
+    failed = await api.order(order["id"])
+    assert (settled.code, settled.out.splitlines()) == (
+        0,
+        [
+            f"operation  {operation}  charge, failed",
+            f"order      {order['id']}  failed, version {failed['version']}",
+        ],
+    )
+    said = json.loads(settled.err)
+    assert (said["level"], said["operation_id"], said["order_id"]) == (
+        *("WARNING", operation),
+        order["id"],
+    )
+    assert failed["failure"]["code"] == "never_executed"
+    shown = harbor.run("order", "show", order["id"])
+    assert re.search(r"charge declined .* code=settled_by_operator", shown.out)
 
 
 @pytest.mark.parametrize(

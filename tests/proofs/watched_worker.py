@@ -14,6 +14,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final, TypeVar
+from uuid import UUID
 from weakref import WeakKeyDictionary
 
 from dependency_injector.providers import Object
@@ -89,6 +90,9 @@ class WatchedOperations(PaymentOperations):
             self._watch.marks.put(Step.CLAIMED, str(operation.id), operation.fence, started_at)
             self._watch.claimed(operation)
         return works
+
+    async def claim_one(self, operation_id: UUID, gateway: str, decide: Decide) -> Work | None:
+        raise NotImplementedError("no worker does this")
 
     async def record(self, result: Result) -> bool:
         operation, fence = str(result.claimed.id), result.claimed.fence
