@@ -81,7 +81,7 @@ class Settings(BaseSettings):
     replay_cache_seconds: int = Field(86_400, ge=1, le=2_592_000)
     lease_seconds: Seconds = 30.0
     gateway_seconds: Seconds = 10.0
-    gateway_concurrency: int = Field(256, ge=1, le=10_000)
+    gateway_concurrency: int = Field(384, ge=1, le=10_000)
     worker_poll_seconds: Seconds = 0.25
     reconcile_after_seconds: Seconds = 30.0
     retry_pause_seconds: Seconds = 300.0

@@ -20,7 +20,7 @@ COMPARE_FIRST_AFTER_SECONDS: Final = 3_600.0
 COMPARED: Final = timedelta(days=2)
 
 _CLAIMED_AT_ONCE: Final = 64
-_WORTH_A_CLAIM: Final = 16
+_WORTH_A_CLAIM: Final = 32
 _WORTH_PART: Final = 8
 """So many places are free before more is claimed, or that part of all: a claim costs the same for
 one as for many. What hangs at the gateway must not keep the rest of the places empty."""
