@@ -5,6 +5,8 @@
 
 BIN := .venv/bin
 ENGINE ?= docker
+# Files side by side, each with the servers of its process.
+SUITE := $(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist loadfile
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
@@ -13,7 +15,7 @@ serve: .venv/serve ## run the API on 127.0.0.1:$PORT (8000) with its embedded de
 	@exec $(BIN)/harbor serve --port $${PORT:-8000}
 
 test: .venv/dev ## run the suite on SQLite, a real PostgreSQL and a real Redis; ARGS= goes to pytest
-	@$(BIN)/pytest $(ARGS)
+	@$(SUITE) $(ARGS)
 
 bench: .venv/dev ## measure Harbor beside others, 20 minutes; QUICK=1 takes 3; ARGS= as in --help
 	@$(BIN)/python -m benchmarks $(if $(QUICK),--quick) $(ARGS)
@@ -33,7 +35,7 @@ check: .venv/dev ## the one definition of clean: format, lint, types, imports, O
 	  && diff -u openapi/harbor-v1.json .venv/openapi.json,make openapi writes the document anew)
 	$(call step,Dockerfile,if [ -x $(BIN)/hadolint ]; then $(BIN)/hadolint Dockerfile; \
 	  else echo 'left out: no hadolint for this platform'; fi)
-	$(call step,suite,$(BIN)/pytest $(ARGS))
+	$(call step,suite,$(SUITE) $(ARGS))
 
 format: .venv/dev ## format the code and mend what the linter can
 	@$(BIN)/ruff format .

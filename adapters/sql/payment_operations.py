@@ -14,6 +14,8 @@ from uuid import UUID
 from sqlalchemy import (
     ColumnElement,
     Select,
+    Table,
+    Update,
     and_,
     bindparam,
     delete,
@@ -21,13 +23,14 @@ from sqlalchemy import (
     literal,
     or_,
     select,
+    update,
 )
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.sql.database import Database
 from adapters.sql.faults import ConnectionLost, TransactionConflict
 from adapters.sql.group_commit import GroupCommit, GroupLimits
-from adapters.sql.many_rows import rows_added, rows_saved
+from adapters.sql.many_rows import add_rows
 from adapters.sql.moment import Moment
 from adapters.sql.recording import CHANGING
 from adapters.sql.rows import (
@@ -68,6 +71,15 @@ _MOVING: Final = (
 """The columns of an operation that change; the rest is frozen when it is made."""
 
 
+def _save_of(table: Table, names: Iterable[str]) -> Update:
+    """By primary key, whose values are the parameters `at_id` and `at_merchant_id`."""
+    return (
+        update(table)
+        .where(table.c.id == bindparam("at_id"), table.c.merchant_id == bindparam("at_merchant_id"))
+        .values({name: bindparam(name) for name in names})
+    )
+
+
 _WORK: Final = select(payment_operations, orders).join_from(
     payment_operations,
     orders,
@@ -78,14 +90,12 @@ _WORK: Final = select(payment_operations, orders).join_from(
 )
 _OPERATION: Final = [column.name for column in payment_operations.columns]
 _ORDER: Final = [column.name for column in orders.columns]
-_SAVE_OPERATIONS: Final = rows_saved(payment_operations, _MOVING)
-_SAVE_ORDERS: Final = rows_saved(orders, CHANGING)
-_PUT_OFF: Final = rows_saved(payment_operations, ["due_at"])
-_ADD_EVENTS: Final = rows_added(order_events)
-_ADD_ATTEMPTS: Final = rows_added(payment_attempts)
+_SAVE_OPERATION: Final = _save_of(payment_operations, _MOVING)
+_SAVE_ORDER: Final = _save_of(orders, CHANGING)
+_PUT_OFF: Final = _save_of(payment_operations, ["due_at"])
 _SPOILED_FOR: Final = timedelta(minutes=5)
 _FORGET_ATTEMPTS: Final = delete(payment_attempts).where(
-    payment_attempts.c.operation_id == bindparam("at_operation_id"),
+    payment_attempts.c.operation_id == bindparam("at_id"),
     payment_attempts.c.number <= bindparam("last_number"),
     payment_attempts.c.merchant_id == bindparam("at_merchant_id"),
 )
@@ -237,14 +247,15 @@ async def _put_off(
     ids = {each.work.operation.id for each in taken}
     spoiled = [
         {
-            "id": row.operation["id"],
-            "merchant_id": row.operation["merchant_id"],
+            "at_id": row.operation["id"],
+            "at_merchant_id": row.operation["merchant_id"],
             "due_at": row.now + _SPOILED_FOR,
         }
         for row in rows
         if row.operation["id"] not in ids
     ]
-    await _PUT_OFF.execute(connection, spoiled)
+    if spoiled:
+        await connection.execute(_PUT_OFF, spoiled)
 
 
 def _claim_of(result: Result) -> tuple[UUID, int]:
@@ -287,21 +298,36 @@ async def _save(connection: AsyncConnection, decided: Sequence[_Decided]) -> Non
     # Of several changes of one order the last one stands.
     orders_now = {change.order.id: change.order for change in changes}
     attempts = [attempt_to_row(each.attempt) for each in decided if each.attempt is not None]
-    await _SAVE_OPERATIONS.execute(
-        connection, [operation_to_row(each.work.operation) for each in decided]
-    )
-    await _SAVE_ORDERS.execute(connection, [order_to_row(order) for order in orders_now.values()])
-    await _ADD_EVENTS.execute(connection, [_event_row(change) for change in changes])
-    await _ADD_ATTEMPTS.execute(connection, attempts)
-    too_many = [_forgotten(row) for row in attempts if row["number"] > KEPT_ATTEMPTS]
-    if too_many:
-        await connection.execute(_FORGET_ATTEMPTS, too_many)
+    for statement, rows in (
+        (_SAVE_OPERATION, [_operation_values(each.work.operation) for each in decided]),
+        (_SAVE_ORDER, [_order_values(order) for order in orders_now.values()]),
+        (_FORGET_ATTEMPTS, [_forgotten(row) for row in attempts if row["number"] > KEPT_ATTEMPTS]),
+    ):
+        if rows:
+            await connection.execute(statement, rows)
+    if changes:
+        await add_rows(connection, order_events, [_event_row(change) for change in changes])
+    if attempts:
+        await add_rows(connection, payment_attempts, attempts)
+
+
+def _operation_values(operation: PaymentOperation) -> dict[str, Any]:
+    return _values(operation_to_row(operation), _MOVING)
+
+
+def _order_values(order: Order) -> dict[str, Any]:
+    return _values(order_to_row(order), CHANGING)
+
+
+def _values(row: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any]:
+    at = {"at_id": row["id"], "at_merchant_id": row["merchant_id"]}
+    return at | {name: row[name] for name in names}
 
 
 def _forgotten(attempt: Mapping[str, Any]) -> dict[str, Any]:
     """Those for which this one is too many."""
     return {
-        "at_operation_id": attempt["operation_id"],
+        "at_id": attempt["operation_id"],
         "last_number": attempt["number"] - KEPT_ATTEMPTS,
         "at_merchant_id": attempt["merchant_id"],
     }
