@@ -68,10 +68,10 @@ class Process:
 
     def complaints(self) -> list[str]:
         """What it logged as errors, which no fault excuses."""
-        return [line for line in self.err.all() if _is_error(line)]
+        return [line for line in self.err.all() if is_error(line)]
 
 
-def _is_error(line: str) -> bool:
+def is_error(line: str) -> bool:
     try:
         return json.loads(line).get("level") in ("ERROR", "CRITICAL")
     except ValueError:

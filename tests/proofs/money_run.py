@@ -21,7 +21,7 @@ from tests.proofs.conftest import Say
 from tests.proofs.money_faults import Fault, FaultPlan, Faults, Hits, Place
 from tests.proofs.money_judge import Evidence, Violation, gather, is_doubled, judge
 from tests.proofs.money_marks import Step
-from tests.proofs.money_processes import WorkerOptions
+from tests.proofs.money_processes import WorkerOptions, is_error
 from tests.proofs.money_traffic import Book, Customer, Plan, some_plans
 from tests.support.server import free_port
 
@@ -234,7 +234,7 @@ class _Run:
 
 
 def _errors_of(server: HarborServer) -> list[str]:
-    return [line for line in server.err.all() if '"level": "ERROR"' in line]
+    return [line for line in server.err.all() if is_error(line)]
 
 
 def table(report: Report) -> str:

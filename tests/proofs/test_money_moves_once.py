@@ -74,6 +74,8 @@ async def test_money_moves_once(harbor: Harbor, full: bool, seed: str, say: Say)
     assert not report.differences
     assert report.stuck is None
     assert len(report.book.placed) == len(report.book.meant) == scale.orders
+    # What was never marked, two of the judge's rules would find nothing against.
+    assert report.claims >= scale.orders
     assert hits.faults.total() == scale.kills + scale.freezes
     assert hits.gateway_kills == scale.gateway_kills
     assert hits.places.total() > 0
