@@ -16,8 +16,15 @@ _CHUNK_BYTES: Final = 65_536
 def http_session(*, connections: int, headers: Mapping[str, str]) -> ClientSession:
     """At most `connections` requests at once; who comes beyond waits. How long all of it may take
     is the caller's to bound."""
+    return session_over(
+        TCPConnector(limit=connections, keepalive_timeout=_IDLE_SECONDS), headers=headers
+    )
+
+
+def session_over(connector: TCPConnector, *, headers: Mapping[str, str]) -> ClientSession:
+    """The same over connections of the caller's making; closing it closes them."""
     return ClientSession(
-        connector=TCPConnector(limit=connections, keepalive_timeout=_IDLE_SECONDS),
+        connector=connector,
         timeout=ClientTimeout(total=None),
         # What is packed could be of any size once it is unpacked.
         headers={"Accept-Encoding": "identity", **headers},
@@ -52,11 +59,17 @@ async def answer_to(
 
 async def read_at_most(response: ClientResponse, most: int) -> bytes | None:
     """The body as it came; None when there is more of it."""
+    body = await read_beginning(response, most + 1)
+    return body if len(body) <= most else None
+
+
+async def read_beginning(response: ClientResponse, most: int) -> bytes:
+    """The first `most` bytes of the body as it came, or all of it if that is less."""
     body = bytearray()
     async for chunk in response.content.iter_chunked(_CHUNK_BYTES):
         body += chunk
-        if len(body) > most:
+        if len(body) >= most:
             # What is not read would be, if the connection were kept.
             response.close()
-            return None
-    return bytes(body)
+            break
+    return bytes(body[:most])

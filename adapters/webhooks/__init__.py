@@ -1,0 +1,1 @@
+"""Signed webhooks over HTTP, to public addresses only."""
