@@ -44,6 +44,23 @@ class OrderChanged(ApplicationError):
         )
 
 
+class WebhookEndpointNotFound(ApplicationError):
+    """No such endpoint, or another merchant's: the two cannot be told apart."""
+
+    code = "webhook_endpoint_not_found"
+
+    def __init__(self) -> None:
+        super().__init__("There is no webhook endpoint with this id.")
+
+
+class WebhookUrlRefused(ApplicationError):
+    code = "webhook_url_refused"
+
+
+class TooManyWebhookEndpoints(ApplicationError):
+    code = "too_many_webhook_endpoints"
+
+
 class RefundNotFound(ApplicationError):
     """No such refund, or another merchant's: the two cannot be told apart."""
 

@@ -21,6 +21,7 @@ from domain.errors import DomainError
 from domain.merchant import ApiKeyChange
 from domain.order import Change
 from domain.quick import quick
+from domain.webhook import EndpointChange
 
 ANSWER_KEPT: Final = timedelta(days=30)
 SECRET_KEPT: Final = timedelta(hours=24)
@@ -50,7 +51,7 @@ class Made:
     resource_id: UUID
     location: str
     body: bytes
-    change: Change | ApiKeyChange
+    change: Change | ApiKeyChange | EndpointChange
     document: bytes | None = None
     holds_secret: bool = False
     status: int = CREATED

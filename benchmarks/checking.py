@@ -50,7 +50,7 @@ def work_of(port: int, cluster: Cluster, database: str) -> Work:
     _demand(other.status == 422, "a key was used for two different orders")
     _demand(_rows(cluster, database) == rows, "a repeat wrote something")
     (kept,) = cluster.run(
-        "SELECT body, data, length(fingerprint) FROM idempotency_keys, order_events",
+        "SELECT body, data, length(fingerprint) FROM idempotency_keys, events",
         database=database,
     )
     _demand(bytes(kept.body) == first.body, "the stored answer is not the answer")

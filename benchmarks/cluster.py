@@ -19,7 +19,7 @@ from tests.journeys.server import SECRET, Harbor
 from tests.support.postgres import postgres_server
 from tests.support.server import Server
 
-TABLES: Final = ("idempotency_keys", "orders", "payment_operations", "order_events")
+TABLES: Final = ("idempotency_keys", "orders", "payment_operations", "events")
 """What placing an order writes to."""
 _TEMPLATE: Final = "bench_template"
 _STEADY: Final = (

@@ -51,7 +51,7 @@ _OF_ORDERS: Final[Mapping[str, Mapping[str, str]]] = {
         "created_at": "orders.created_at",
         "updated_at": "orders.created_at",
     },
-    "order_events": {
+    "events": {
         "id": "orders.id",
         "order_id": "orders.id",
         "occurred_at": "orders.created_at",

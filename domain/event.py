@@ -20,6 +20,8 @@ class EventType(StrEnum):
     REFUND_CREATED = "refund.created"
     REFUND_SUCCEEDED = "refund.succeeded"
     REFUND_FAILED = "refund.failed"
+    ENDPOINT_DISABLED = "webhook_endpoint.disabled"
+    ENDPOINT_TEST = "webhook_endpoint.test"
 
 
 @quick

@@ -15,6 +15,8 @@ from adapters.simulated.gateway import SimulatedGateway, SimulatedGatewayProbe
 from adapters.simulated.ledger import Ledger
 from adapters.sql.api_keys import SqlApiKeys
 from adapters.sql.database import Database, PoolLimits
+from adapters.sql.event_sequencer import SqlEventSequencer
+from adapters.sql.events import SqlEvents
 from adapters.sql.group_commit import GroupLimits
 from adapters.sql.idempotency import SqlIdempotencyStore
 from adapters.sql.merchants import SqlMerchants
@@ -23,29 +25,40 @@ from adapters.sql.orders import SqlOrders
 from adapters.sql.payment_history import SqlPaymentHistory
 from adapters.sql.payment_operations import SqlPaymentOperations
 from adapters.sql.readiness import ClockProbe, DatabaseProbe, DurabilityProbe
+from adapters.sql.webhook_endpoints import SqlWebhookEndpoints
 from adapters.system import SystemClock, SystemIds
 from adapters.vault import AesGcmVault
+from adapters.webhooks.sender import HttpWebhookSender
 from application.authenticate import Authenticate
 from application.cancel_order import CancelOrder
 from application.capture_order import CaptureOrder
 from application.change_order import ChangeOrder
+from application.change_webhook_endpoint import ChangeWebhookEndpoint
 from application.check_readiness import CheckReadiness
 from application.create_merchant import CreateMerchant
+from application.create_webhook_endpoint import CreateWebhookEndpoint
+from application.delete_webhook_endpoint import DeleteWebhookEndpoint
 from application.drop_expired_answers import DropExpiredAnswers
 from application.find_stuck_operations import FindStuckOperations
+from application.follow_events import FollowEvents
 from application.get_order import GetOrder
 from application.get_refund import GetRefund
+from application.get_webhook_endpoint import GetWebhookEndpoint
 from application.grant_api_key import GrantApiKey
 from application.issue_api_key import IssueApiKey
 from application.list_api_keys import ListApiKeys
+from application.list_events import ListEvents
 from application.list_operations import ListOperations
 from application.list_orders import ListOrders
+from application.list_webhook_endpoints import ListWebhookEndpoints
 from application.look_up_idempotency_key import LookUpIdempotencyKey
 from application.new_api_key import ApiKeyMint
+from application.number_events import NumberEvents
 from application.once import Once
 from application.place_order import PlaceOrder
 from application.ports.api_keys import ApiKeys
 from application.ports.clock import Clock
+from application.ports.events import Events, EventSequencer
 from application.ports.gateway import PaymentGateway
 from application.ports.idempotency import IdempotencyStore
 from application.ports.ids import Ids
@@ -54,13 +67,17 @@ from application.ports.orders import Orders
 from application.ports.payment_history import PaymentHistory
 from application.ports.readiness import ReadinessProbe
 from application.ports.vault import Vault
+from application.ports.webhook_endpoints import WebhookEndpoints
+from application.ports.webhook_sender import WebhookSender
 from application.reconcile import Reconcile
 from application.refund_order import RefundOrder
 from application.revoke_api_key import RevokeApiKey
 from application.rotate_api_key import RotateApiKey
+from application.rotate_webhook_secret import RotateWebhookSecret
 from application.run_payment_operations import RunPaymentOperations, WorkTimes
 from application.settle_operation import SettleOperation
 from application.show_order import ShowOrder
+from application.webhook_secrets import WebhookSecrets
 from domain.api_key_text import KeyMode
 from entrypoints.settings import Settings
 
@@ -145,6 +162,10 @@ def _stripe_probe(client: "StripeClient") -> ReadinessProbe:
     return StripeProbe(client)
 
 
+def _webhook_sender(settings: Settings) -> WebhookSender:
+    return HttpWebhookSender(allow_loopback=settings.may_webhooks_loop_back)
+
+
 def _work_times(settings: Settings) -> WorkTimes:
     return WorkTimes(
         lease=timedelta(seconds=settings.lease_seconds),
@@ -193,6 +214,10 @@ class Container(DeclarativeContainer):
     )
     orders: Provider[Orders] = Singleton(SqlOrders, database)
     operations: Provider[SqlPaymentOperations] = Singleton(SqlPaymentOperations, database, clock)
+    events: Provider[Events] = Singleton(SqlEvents, database)
+    event_sequencer: Provider[EventSequencer] = Singleton(SqlEventSequencer, database)
+    webhook_endpoints: Provider[WebhookEndpoints] = Singleton(SqlWebhookEndpoints, database)
+    webhook_sender: Provider[WebhookSender] = Singleton(_webhook_sender, settings)
     history: Provider[PaymentHistory] = Singleton(SqlPaymentHistory, database)
     merchants: Provider[Merchants] = Singleton(SqlMerchants, database)
     api_keys: Provider[ApiKeys] = Singleton(
@@ -275,6 +300,35 @@ class Container(DeclarativeContainer):
     )
     get_order: Provider[GetOrder] = Singleton(GetOrder, orders=orders)
     list_orders: Provider[ListOrders] = Singleton(ListOrders, orders=orders)
+    number_events: Provider[NumberEvents] = Singleton(NumberEvents, sequencer=event_sequencer)
+    list_events: Provider[ListEvents] = Singleton(ListEvents, events=events, orders=orders)
+    follow_events: Provider[FollowEvents] = Singleton(
+        FollowEvents, events=events, look_seconds=settings.provided.worker_poll_seconds
+    )
+    webhook_secrets: Provider[WebhookSecrets] = Singleton(WebhookSecrets, ids=ids, vault=vault)
+    create_webhook_endpoint: Provider[CreateWebhookEndpoint] = Singleton(
+        CreateWebhookEndpoint,
+        once=once,
+        endpoints=webhook_endpoints,
+        sender=webhook_sender,
+        secrets=webhook_secrets,
+        ids=ids,
+    )
+    change_webhook_endpoint: Provider[ChangeWebhookEndpoint] = Singleton(
+        ChangeWebhookEndpoint, endpoints=webhook_endpoints, sender=webhook_sender, clock=clock
+    )
+    rotate_webhook_secret: Provider[RotateWebhookSecret] = Singleton(
+        RotateWebhookSecret, once=once, endpoints=webhook_endpoints, secrets=webhook_secrets
+    )
+    get_webhook_endpoint: Provider[GetWebhookEndpoint] = Singleton(
+        GetWebhookEndpoint, endpoints=webhook_endpoints
+    )
+    list_webhook_endpoints: Provider[ListWebhookEndpoints] = Singleton(
+        ListWebhookEndpoints, endpoints=webhook_endpoints
+    )
+    delete_webhook_endpoint: Provider[DeleteWebhookEndpoint] = Singleton(
+        DeleteWebhookEndpoint, endpoints=webhook_endpoints
+    )
     look_up_idempotency_key: Provider[LookUpIdempotencyKey] = Singleton(
         LookUpIdempotencyKey, answers=answers, orders=orders, clock=clock
     )
@@ -341,6 +395,7 @@ async def shut_down(container: Container) -> None:
     except TimeoutError:
         _log.warning("stopping although the database has not answered everything")
     await container.gateway().close()
+    await container.webhook_sender().close()
     if container.settings().replay_cache == "redis":
         await container.redis().close()
     await container.database().close()

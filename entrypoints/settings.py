@@ -64,6 +64,7 @@ class Settings(BaseSettings):
     gateway_url: str | None = None
     stripe_api_key: SecretStr | None = None
     stripe_api_base: str = "https://api.stripe.com"
+    webhook_allow_loopback: bool | None = None
     log_format: Literal["json", "console"] | None = None
     cors_origins: Annotated[tuple[str, ...], NoDecode] = ()
 
@@ -85,6 +86,7 @@ class Settings(BaseSettings):
     worker_poll_seconds: Seconds = 0.25
     reconcile_after_seconds: Seconds = 30.0
     retry_pause_seconds: Seconds = 300.0
+    stream_limit: int = Field(1_000, ge=1, le=100_000)
     head_seconds: Seconds = 10.0
     body_seconds: Seconds = 30.0
     shutdown_seconds: Seconds = 30.0
@@ -115,6 +117,12 @@ class Settings(BaseSettings):
         if self.gateway == "stripe":
             return "stripe"
         return "in_process" if self.gateway_url is None else "remote"
+
+    @property
+    def may_webhooks_loop_back(self) -> bool:
+        """To this machine: only where that is a developer's, unless it was said."""
+        allowed = self.webhook_allow_loopback
+        return self.is_embedded if allowed is None else allowed
 
     @property
     def gateway_ledger(self) -> Path:

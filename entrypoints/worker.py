@@ -27,6 +27,7 @@ one as for many. What hangs at the gateway must not keep the rest of the places 
 _MOST_BEGUN: Final = 2
 """Times the places: if recording is slower than asking, claims wait for it before their leases
 end."""
+_NUMBERED_AT_ONCE: Final = 500
 _TROUBLE_SECONDS: Final = 1.0
 _FOR_WORK_BEGUN: Final = 0.8
 """The part of a stop's time in which it may still end."""
@@ -52,6 +53,7 @@ class Worker:
         chores = [
             asyncio.create_task(self._each(CLEAN_EVERY_SECONDS, self._clean)),
             asyncio.create_task(self._compare_daily()),
+            asyncio.create_task(self._number_events()),
         ]
         try:
             await self._pay()
@@ -141,6 +143,20 @@ class Worker:
         else:
             return True
         return False
+
+    async def _number_events(self) -> None:
+        number = self._container.number_events()
+        while not self._stopping.is_set():
+            numbered = 0
+            try:
+                numbered = await number(_NUMBERED_AT_ONCE)
+            except StorageUnavailable:
+                _log.warning("events cannot be numbered; trying again shortly")
+            except Exception:
+                # One failure must not end the worker.
+                _log.exception("numbering events failed")
+            if numbered < _NUMBERED_AT_ONCE:
+                await self._rest(self._settings.worker_poll_seconds)
 
     async def _clean(self) -> None:
         cleared = await self._container.drop_expired_answers()()

@@ -13,15 +13,15 @@ from sqlalchemy import column, delete, func, make_url, select, table, text
 from adapters.sql.database import Database
 from adapters.sql.migrate import migrate
 from adapters.sql.tables import (
+    events,
     idempotency_keys,
     metadata,
-    order_events,
     orders,
     payment_operations,
 )
 
 _SESSIONS = table("pg_stat_activity", column("pid"), column("datname"))
-RECORDED = (idempotency_keys, orders, payment_operations, order_events)
+RECORDED = (idempotency_keys, orders, payment_operations, events)
 
 
 @asynccontextmanager

@@ -22,7 +22,7 @@ from adapters.sql.rows import (
 from adapters.sql.statement import Statement
 from adapters.sql.tables import (
     OPEN,
-    order_events,
+    events,
     orders,
     payment_attempts,
     payment_operations,
@@ -35,7 +35,7 @@ SHOWN_ATTEMPTS: Final = 20
 """Of each operation, the last."""
 
 _RANDOM_BITS: Final = 80
-_OF_EVENTS: Final = [column for column in order_events.columns if column.name != "data"]
+_OF_EVENTS: Final = [column for column in events.columns if column.name != "data"]
 _OWN: Final = payment_operations.c.merchant_id == bindparam("merchant_id")
 _GET: Final = Statement(
     select(payment_operations).where(payment_operations.c.id == bindparam("id"), _OWN)
@@ -101,9 +101,9 @@ class SqlPaymentHistory(PaymentHistory):
             found = await _all(connection, select(orders).where(orders.c.id == order_id))
             if not found:
                 return None
-            events = select(*_OF_EVENTS).where(order_events.c.order_id == order_id)
+            happened = select(*_OF_EVENTS).where(events.c.order_id == order_id)
             operations = select(payment_operations).where(payment_operations.c.order_id == order_id)
-            told = await _all(connection, events.order_by(order_events.c.order_version))
+            told = await _all(connection, happened.order_by(events.c.order_version))
             asked = await _all(connection, operations.order_by(payment_operations.c.id))
             return History(
                 order=row_to_order(found[0]),

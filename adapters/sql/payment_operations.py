@@ -44,7 +44,7 @@ from adapters.sql.rows import (
 )
 from adapters.sql.tables import (
     OPEN,
-    order_events,
+    events,
     orders,
     payment_attempts,
     payment_operations,
@@ -306,7 +306,7 @@ async def _save(connection: AsyncConnection, decided: Sequence[_Decided]) -> Non
         if rows:
             await connection.execute(statement, rows)
     if changes:
-        await add_rows(connection, order_events, [_event_row(change) for change in changes])
+        await add_rows(connection, events, [_event_row(change) for change in changes])
     if attempts:
         await add_rows(connection, payment_attempts, attempts)
 

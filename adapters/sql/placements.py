@@ -28,7 +28,7 @@ from sqlalchemy.types import TypeEngine
 
 from adapters.sql.many_rows import kind_of, unnested
 from adapters.sql.statement import Statement
-from adapters.sql.tables import idempotency_keys, order_events, orders, payment_operations
+from adapters.sql.tables import events, idempotency_keys, orders, payment_operations
 from application.json_text import json_object_text
 from application.ports.idempotency import Record
 from domain.order import Change, Order
@@ -37,12 +37,12 @@ from domain.payment import PaymentOperation
 if TYPE_CHECKING:
     from sqlalchemy.dialects import postgresql
 
-_TABLES: Final = (idempotency_keys, orders, payment_operations, order_events)
+_TABLES: Final = (idempotency_keys, orders, payment_operations, events)
 _LOCK_KEY: Final = "lock_key"
 _KEY: Final = idempotency_keys.c
 _ORDER: Final = orders.c
 _OPERATION: Final = payment_operations.c
-_EVENT: Final = order_events.c
+_EVENT: Final = events.c
 
 _SAME: Final[Mapping[Column[Any], Column[Any]]] = {
     _ORDER.id: _KEY.resource_id,
@@ -78,6 +78,7 @@ _LATER: Final = (
     *(_ORDER.refunding_minor, _ORDER.payment_id),
     *(_OPERATION.payment_id, _OPERATION.reason, _OPERATION.problem),
     *(_OPERATION.failure_code, _OPERATION.failure_message),
+    _EVENT.sequence,
 )
 """Columns that a new order leaves to the database's defaults: `_has_no_past` sees to it."""
 

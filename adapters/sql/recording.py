@@ -18,14 +18,18 @@ from adapters.sql.rows import (
 )
 from adapters.sql.tables import (
     api_keys,
+    events,
     idempotency_keys,
-    order_events,
     orders,
     payment_operations,
+    webhook_endpoints,
 )
+from adapters.sql.webhook_endpoints import endpoint_update
+from adapters.sql.webhook_rows import endpoint_to_row
 from application.ports.idempotency import Record
 from domain.merchant import ApiKeyChange
 from domain.order import Change, Order
+from domain.webhook import EndpointChange
 
 Row = dict[str, Any]
 
@@ -50,7 +54,7 @@ def rows_of(record: Record) -> Rows:
     claim = answer_to_row(record.answer)
     match record.change:
         case Change(order=order, event=event, operation=operation):
-            made = [(order_events, event_to_row(event, _document(record)))]
+            made = [(events, event_to_row(event, _document(record)))]
             if operation is not None:
                 made.insert(0, (payment_operations, operation_to_row(operation)))
             if order.version > 1:
@@ -59,6 +63,10 @@ def rows_of(record: Record) -> Rows:
         case ApiKeyChange(issued=issued, retired=retired):
             changed = () if retired is None else (retirement(retired),)
             return Rows(claim=claim, made=[(api_keys, api_key_to_row(issued))], changed=changed)
+        case EndpointChange(endpoint=endpoint):
+            if endpoint.version > 1:
+                return Rows(claim=claim, made=(), changed=(endpoint_update(endpoint),))
+            return Rows(claim=claim, made=[(webhook_endpoints, endpoint_to_row(endpoint))])
         case never:
             assert_never(never)
 

@@ -190,6 +190,7 @@ def event_to_row(event: OrderEvent, document: str) -> dict[str, Any]:
         "type": event.type.value,
         "occurred_at": event.occurred_at,
         "data": document,
+        "sequence": None,
     }
 
 

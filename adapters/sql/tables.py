@@ -29,7 +29,7 @@ from sqlalchemy import (
 
 from adapters.sql.moment import Moment
 
-SCHEMA_REVISION: Final = "0002"
+SCHEMA_REVISION: Final = "0004"
 """The migration that this code needs; a test holds it equal to the newest one."""
 
 metadata = MetaData(
@@ -205,17 +205,64 @@ payment_attempts = Table(
     ),
 )
 
-order_events = Table(
-    "order_events",
+events = Table(
+    "events",
     metadata,
     Column("id", Uuid, nullable=False),
     Column("merchant_id", Uuid, nullable=False),
-    Column("order_id", Uuid, nullable=False),
-    Column("order_version", Integer, nullable=False),
+    Column("order_id", Uuid),
+    Column("order_version", Integer),
     Column("type", String(64), nullable=False),
     Column("occurred_at", Moment, nullable=False),
     Column("data", Text, nullable=False),
+    Column("sequence", BigInteger),
     PrimaryKeyConstraint("id", "merchant_id"),
     UniqueConstraint("order_id", "order_version", "merchant_id"),
     ForeignKeyConstraint(["order_id", "merchant_id"], ["orders.id", "orders.merchant_id"]),
+)
+UNNUMBERED: Final = events.c.sequence.is_(None)
+Index(
+    "ix_events_unnumbered",
+    events.c.occurred_at,
+    postgresql_where=UNNUMBERED,
+    sqlite_where=UNNUMBERED,
+)
+Index(
+    "ix_events_feed",
+    events.c.merchant_id,
+    events.c.sequence,
+    unique=True,
+    postgresql_where=events.c.sequence.is_not(None),
+    sqlite_where=events.c.sequence.is_not(None),
+)
+
+event_feeds = Table(
+    "event_feeds",
+    metadata,
+    Column("merchant_id", Uuid, primary_key=True),
+    Column("last_sequence", BigInteger, nullable=False),
+    ForeignKeyConstraint(["merchant_id"], ["merchants.id"]),
+)
+"""How far each merchant's events are numbered; whoever numbers them holds the row."""
+
+webhook_endpoints = Table(
+    "webhook_endpoints",
+    metadata,
+    Column("id", Uuid, nullable=False),
+    Column("merchant_id", Uuid, nullable=False),
+    Column("url", Text, nullable=False),
+    Column("event_types", Text),
+    Column("description", Text),
+    Column("status", String(16), nullable=False),
+    Column("disabled_reason", String(16)),
+    Column("secret", LargeBinary, nullable=False),
+    Column("previous_secret", LargeBinary),
+    Column("previous_until", Moment),
+    Column("failing_since", Moment),
+    Column("version", Integer, nullable=False),
+    Column("created_at", Moment, nullable=False),
+    Column("updated_at", Moment, nullable=False),
+    PrimaryKeyConstraint("id", "merchant_id"),
+    ForeignKeyConstraint(["merchant_id"], ["merchants.id"]),
+    Index(None, "merchant_id", "created_at", "id"),
 )

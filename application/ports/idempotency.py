@@ -10,6 +10,7 @@ from application.fingerprint import Fingerprint
 from domain.merchant import ApiKeyChange
 from domain.order import Change
 from domain.quick import quick
+from domain.webhook import EndpointChange
 
 
 @quick
@@ -39,7 +40,7 @@ class Record:
     an order goes `document`, the order's public JSON text as the change left it."""
 
     answer: StoredAnswer
-    change: Change | ApiKeyChange
+    change: Change | ApiKeyChange | EndpointChange
     document: bytes | None = None
 
 

@@ -13,7 +13,15 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from entrypoints.collector import collect_seldom
 from entrypoints.container import Container, shut_down
-from entrypoints.http import api_keys, health, idempotency_keys, orders, payments
+from entrypoints.http import (
+    api_keys,
+    events,
+    health,
+    idempotency_keys,
+    orders,
+    payments,
+    webhook_endpoints,
+)
 from entrypoints.http.cursor import Cursors
 from entrypoints.http.direct import Direct
 from entrypoints.http.documented import describe, operation_id
@@ -69,7 +77,10 @@ def create_app(container: Container, *, run_worker: bool = False, direct: bool =
     app.state.cursors = Cursors(settings.secret)
     app.state.run_worker = run_worker
     add_error_handlers(app)
-    for module in (orders, payments, idempotency_keys, api_keys, health):
+    for module in (
+        *(orders, payments, events, webhook_endpoints),
+        *(idempotency_keys, api_keys, health),
+    ):
         app.include_router(module.router)
     describe(app)
     inner = _for_origins(settings, Direct(app.ordinary, app) if direct else app.ordinary)

@@ -68,6 +68,8 @@ caller_of = _CallerOf(
 
 OrdersReader = Annotated[Caller, Security(caller_of, scopes=[Scope.ORDERS_READ.value])]
 OrdersWriter = Annotated[Caller, Security(caller_of, scopes=[Scope.ORDERS_WRITE.value])]
+EventsReader = Annotated[Caller, Security(caller_of, scopes=[Scope.EVENTS_READ.value])]
+WebhooksManager = Annotated[Caller, Security(caller_of, scopes=[Scope.WEBHOOKS_MANAGE.value])]
 KeysManager = Annotated[Caller, Security(caller_of, scopes=[Scope.KEYS_MANAGE.value])]
 
 
@@ -110,11 +112,11 @@ def claim_of(request: StrictJsonRequest, caller: Caller, key: str) -> Claim:
         merchant_id=caller.merchant_id,
         key=key,
         route=f"{request.scope['method']} {request.scope['path']}",
-        body=_members_of(request),
+        body=members_of(request),
     )
 
 
-def _members_of(request: StrictJsonRequest) -> dict[str, object]:
+def members_of(request: StrictJsonRequest) -> dict[str, object]:
     """Of the body, which may be left out where its schema requires nothing. Such a schema takes for
     an empty object whatever has none of its members, and null for no body: what was meant cannot
     be known, and money would move. Raises Refused."""

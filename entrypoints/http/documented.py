@@ -78,6 +78,20 @@ IF_MATCH: Final = {
 }
 
 
+LAST_EVENT_ID: Final = {
+    "parameters": [
+        {
+            "name": "Last-Event-ID",
+            "in": "header",
+            "required": False,
+            "description": "The sequence of the last event you have, as EventSource sends it.",
+            "schema": {"type": "string", "pattern": "^[0-9]{0,19}$"},
+            "example": "42",
+        }
+    ]
+}
+
+
 def problems(*codes: str) -> dict[int | str, dict[str, Any]]:
     """The `responses` of an operation that can answer these codes, and the edge's."""
     by_status: dict[int | str, list[str]] = {}
@@ -101,6 +115,12 @@ def done_or_accepted(model: type[BaseModel]) -> dict[int | str, dict[str, Any]]:
     """200 for what was done at once and for repeats, 202 for what the gateway has to do first."""
     first = "Accepted, and durable: the gateway is asked next."
     return _first_and_repeats(202, model, first, "Done; or a repeat: the first answer again.")
+
+
+def repeatable(model: type[BaseModel]) -> dict[int | str, dict[str, Any]]:
+    """200 for the first answer and for its repeats."""
+    headers = {"Location": _LOCATION, "Idempotent-Replayed": _REPLAYED}
+    return {200: {"model": model, "description": "Done, and durable.", "headers": headers}}
 
 
 def _first_and_repeats(
@@ -130,6 +150,11 @@ def listed(model: type[BaseModel]) -> dict[int | str, dict[str, Any]]:
     """200 with a Link header."""
     link = {"description": 'The next page, rel="next" (RFC 8288).', **_TEXT}
     return {200: {"model": model, "headers": {"Link": link}}}
+
+
+def streamed() -> dict[int | str, dict[str, Any]]:
+    """200 with server-sent events."""
+    return {200: {"description": "Events as they come."}}
 
 
 def _problem_response(codes: Iterable[str]) -> dict[str, Any]:

@@ -10,6 +10,7 @@ import httptools
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from entrypoints.http.deadline import Deadline
+from entrypoints.http.event_stream import LEAVE
 from entrypoints.http.limits import WHOLE
 from entrypoints.http.one_write import OneWrite
 
@@ -22,9 +23,11 @@ _NOT_IMPLEMENTED: Final = 501
 class BoundedHttpProtocol(HttpToolsProtocol):
     """A head has at most MAX_HEAD_BYTES (431), its target MAX_URL_BYTES (414), and `head_seconds`
     from its first byte, or from the connection, to its last (408). Trailers are bounded alike and
-    dropped (RFC 9110, 6.5.1); an Upgrade is ignored (7.8), and the request served as it is."""
+    dropped (RFC 9110, 6.5.1); an Upgrade is ignored (7.8), and the request served as it is. Who
+    reads nothing for `reading_seconds` of what he is sent is cut off."""
 
     head_seconds: ClassVar[float] = 10.0
+    reading_seconds: ClassVar[float] = 30.0
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -36,13 +39,31 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         self._refusal = 400
         self._refused = False
         self._running: Any = None
+        self._unread: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         self._deadline.set(self.head_seconds, self._refuse_slow_head)
 
+    def shutdown(self) -> None:
+        """The server stops. An answer without end is told to come to one."""
+        super().shutdown()
+        if self._running is not None and (leave := self._running.scope.get(LEAVE)) is not None:
+            leave.set()
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._unread = self.loop.call_later(self.reading_seconds, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        if self._unread is not None:
+            self._unread.cancel()
+
     def connection_lost(self, exc: Exception | None) -> None:
         self._deadline.stop()
+        if self._unread is not None:
+            self._unread.cancel()
         # uvicorn tells the newest request only, which may be one that waits behind this one.
         self._disconnect_running()
         super().connection_lost(exc)

@@ -17,7 +17,7 @@ MAX_METADATA: Final = 50
 MAX_OVERLAP_SECONDS: Final = 7 * 86_400
 
 _PRINTABLE: Final = r"^[^\u0000-\u001f\u007f]*$"
-_TEXT: Final = r"^[^\u0000]*$"
+TEXT: Final = r"^[^\u0000]*$"
 _CARD_LENGTHS: Final = range(12, 20)
 _CAPTURE_METHODS: Final = {method.value: method for method in CaptureMethod}
 _RFC3339: Final = re.compile(
@@ -66,7 +66,7 @@ def _from_rfc3339(value: object) -> object:
         raise PydanticCustomError("date_time_invalid", "There is no such moment") from None
 
 
-def _from_digits(value: object) -> object:
+def from_digits(value: object) -> object:
     if isinstance(value, str):
         if not re.fullmatch(r"[0-9]{1,3}", value):
             raise PydanticCustomError("integer_invalid", "Not a whole number from 1 to 100")
@@ -108,19 +108,19 @@ StatusName = Literal[
 ScopeName = Literal["orders:read", "orders:write", "webhooks:manage", "events:read", "keys:manage"]
 
 
-class _In(BaseModel):
+class In(BaseModel):
     """A request body: exact types, no unknown members, nothing repeated in an error."""
 
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True, hide_input_in_errors=True)
 
 
-class _Out(BaseModel):
+class Out(BaseModel):
     """A response body: every member is always present."""
 
     model_config = ConfigDict(json_schema_serialization_defaults_required=True)
 
 
-class OrderIn(_In):
+class OrderIn(In):
     """An order to place."""
 
     customer_id: CustomerId
@@ -135,7 +135,7 @@ class OrderIn(_In):
     )
     invoice_id: InvoiceId | None = None
     description: (
-        Annotated[str, Field(max_length=1000, pattern=_TEXT, description="For people.")] | None
+        Annotated[str, Field(max_length=1000, pattern=TEXT, description="For people.")] | None
     ) = None
     payment_method: (
         Annotated[
@@ -157,7 +157,7 @@ class OrderIn(_In):
     )
     metadata: dict[
         Annotated[str, Field(min_length=1, max_length=40, pattern=_PRINTABLE)],
-        Annotated[str, Field(max_length=500, pattern=_TEXT)],
+        Annotated[str, Field(max_length=500, pattern=TEXT)],
     ] = Field(
         default_factory=dict,
         max_length=MAX_METADATA,
@@ -177,14 +177,14 @@ class OrderIn(_In):
         )
 
 
-class FailureOut(_Out):
+class FailureOut(Out):
     """Why an order failed."""
 
     code: str = Field(description="Stable.", examples=["card_declined"])
     message: str = Field(description="For people.")
 
 
-class OrderOut(_Out):
+class OrderOut(Out):
     """An order."""
 
     id: UUID = Field(description="UUIDv7.")
@@ -205,7 +205,7 @@ class OrderOut(_Out):
     updated_at: datetime
 
 
-class OrderList(_Out):
+class OrderList(Out):
     """A page of orders, newest first."""
 
     data: list[OrderOut]
@@ -213,7 +213,7 @@ class OrderList(_Out):
     next_cursor: str | None = Field(description="Pass it as `cursor` to go on.")
 
 
-class CaptureIn(_In):
+class CaptureIn(In):
     """How much of an authorized order to take."""
 
     amount_cents: int | None = Field(
@@ -225,11 +225,11 @@ class CaptureIn(_In):
     )
 
 
-class CancelIn(_In):
+class CancelIn(In):
     """Nothing needs to be said."""
 
 
-class RefundIn(_In):
+class RefundIn(In):
     """How much of a paid order to give back."""
 
     amount_cents: int | None = Field(
@@ -244,7 +244,7 @@ class RefundIn(_In):
             str,
             Field(
                 max_length=500,
-                pattern=_TEXT,
+                pattern=TEXT,
                 description="For people.",
                 examples=["Returned goods"],
             ),
@@ -253,7 +253,7 @@ class RefundIn(_In):
     ) = None
 
 
-class RefundOut(_Out):
+class RefundOut(Out):
     """A refund."""
 
     id: UUID = Field(description="UUIDv7.")
@@ -264,7 +264,7 @@ class RefundOut(_Out):
     created_at: datetime
 
 
-class RefundList(_Out):
+class RefundList(Out):
     """A page of refunds, newest first."""
 
     data: list[RefundOut]
@@ -272,7 +272,7 @@ class RefundList(_Out):
     next_cursor: str | None = Field(description="Pass it as `cursor` to go on.")
 
 
-class AttemptOut(_Out):
+class AttemptOut(Out):
     """One time that the payment gateway was asked."""
 
     number: int = Field(description="Counts up; where one is missing, its worker died on the way.")
@@ -287,7 +287,7 @@ class AttemptOut(_Out):
     ended_at: datetime
 
 
-class OperationOut(_Out):
+class OperationOut(Out):
     """One thing that the payment gateway was asked to do."""
 
     id: UUID = Field(description="UUIDv7. A refund's operation has the refund's id.")
@@ -306,7 +306,7 @@ class OperationOut(_Out):
     updated_at: datetime
 
 
-class OperationList(_Out):
+class OperationList(Out):
     """A page of payment operations, newest first."""
 
     data: list[OperationOut]
@@ -314,12 +314,12 @@ class OperationList(_Out):
     next_cursor: str | None = Field(description="Pass it as `cursor` to go on.")
 
 
-class PageQuery(_In):
+class PageQuery(In):
     """Which page of a list."""
 
     model_config = ConfigDict(strict=False)
 
-    limit: Annotated[int, BeforeValidator(_from_digits)] = Field(
+    limit: Annotated[int, BeforeValidator(from_digits)] = Field(
         25, ge=1, le=100, description="How many at the most."
     )
     cursor: str | None = Field(None, description="`next_cursor` of the page before.")
@@ -335,7 +335,7 @@ class OrderQuery(PageQuery):
     created_before: MomentIn | None = Field(None, description="Exclusive, RFC 3339.")
 
 
-class IdempotencyKeyOut(_Out):
+class IdempotencyKeyOut(Out):
     """What became of an idempotency key."""
 
     key: str
@@ -347,7 +347,7 @@ class IdempotencyKeyOut(_Out):
     expires_at: datetime | None = Field(description="Until when the first answer is replayed.")
 
 
-class ApiKeyIn(_In):
+class ApiKeyIn(In):
     """An API key to issue."""
 
     name: (
@@ -366,7 +366,7 @@ class ApiKeyIn(_In):
         )
 
 
-class RotationIn(_In):
+class RotationIn(In):
     """How an API key is to be replaced."""
 
     overlap_seconds: int = Field(
@@ -377,7 +377,7 @@ class RotationIn(_In):
     )
 
 
-class ApiKeyOut(_Out):
+class ApiKeyOut(Out):
     """An API key, without its secret."""
 
     id: UUID
@@ -399,7 +399,7 @@ class NewApiKeyOut(ApiKeyOut):
     api_key: str = Field(description="The secret. It is not kept here: store it now.")
 
 
-class ApiKeyList(_Out):
+class ApiKeyList(Out):
     """A page of API keys, newest first."""
 
     data: list[ApiKeyOut]
@@ -407,19 +407,19 @@ class ApiKeyList(_Out):
     next_cursor: str | None
 
 
-class HealthOut(_Out):
+class HealthOut(Out):
     """The process lives."""
 
     status: Literal["ok"]
 
 
-class ReadyOut(_Out):
+class ReadyOut(Out):
     """The service can take orders."""
 
     status: Literal["ready"]
 
 
-class ProblemError(_Out):
+class ProblemError(Out):
     """One thing that is wrong with the input."""
 
     pointer: str = Field(description="JSON Pointer into the body, or /query/name, /path/name.")
@@ -427,7 +427,7 @@ class ProblemError(_Out):
     detail: str
 
 
-class Problem(_Out):
+class Problem(Out):
     """RFC 9457. `code` is stable; decide by it."""
 
     type: str

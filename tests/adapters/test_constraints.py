@@ -9,7 +9,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from adapters.sql.database import Database
 from adapters.sql.rows import answer_to_row, event_to_row, operation_to_row, order_to_row
-from adapters.sql.tables import idempotency_keys, order_events, orders, payment_operations
+from adapters.sql.tables import events, idempotency_keys, orders, payment_operations
 from domain.order import Change
 from tests.examples import a_placement, a_record, document_of, ids
 
@@ -27,7 +27,7 @@ async def placed(database: Database) -> Change:
         operation = operation_to_row(change.operation)
         await connection.execute(insert(payment_operations).values(operation))
         event = event_to_row(change.event, document_of(change.order).decode())
-        await connection.execute(insert(order_events).values(event))
+        await connection.execute(insert(events).values(event))
         answer = answer_to_row(a_record(MERCHANT, change=change).answer)
         await connection.execute(insert(idempotency_keys).values(answer))
     return change
@@ -82,7 +82,7 @@ async def test_only_successes_are_kept_under_a_key(database: Database, status: i
 async def test_a_version_of_an_order_has_one_event(database: Database, placed: Change) -> None:
     second = replace(placed.event, id=ids.new())
     await insertion_fails(
-        database, order_events, event_to_row(second, document_of(placed.order).decode())
+        database, events, event_to_row(second, document_of(placed.order).decode())
     )
 
 
@@ -105,7 +105,7 @@ async def test_no_event_belongs_to_no_order_or_to_another_merchants(
         replace(placed.event, id=ids.new(), merchant_id=STRANGER),
     ):
         await insertion_fails(
-            database, order_events, event_to_row(stray, document_of(placed.order).decode())
+            database, events, event_to_row(stray, document_of(placed.order).decode())
         )
 
 

@@ -11,7 +11,7 @@ from sqlalchemy import insert, select, update
 from adapters.sql.database import Database
 from adapters.sql.payment_operations import SqlPaymentOperations
 from adapters.sql.rows import event_to_row, operation_to_row, order_to_row, row_to_order
-from adapters.sql.tables import order_events, orders, payment_attempts, payment_operations
+from adapters.sql.tables import events, orders, payment_attempts, payment_operations
 from adapters.system import SystemClock
 from application.order_document import order_json
 from application.ports.payment_operations import Result, Work
@@ -66,7 +66,7 @@ async def save(database: Database, order: Order, *changes: Change) -> None:
         await connection.execute(insert(orders).values(order_to_row(order)))
         for change in changes:
             event = event_to_row(change.event, order_json(change.order))
-            await connection.execute(insert(order_events).values(event))
+            await connection.execute(insert(events).values(event))
             if change.operation is not None:
                 row = operation_to_row(change.operation)
                 await connection.execute(insert(payment_operations).values(row))
@@ -100,7 +100,7 @@ async def test_refunds_of_one_order_that_are_recorded_together_go_on_from_each_o
     refunded = row_to_order(row)
     assert refunded.version == order.version + 6
     assert (refunded.refunded.amount_minor, refunded.refunding.amount_minor) == (3 * PART, 0)
-    versions = await column(database, order_events.c.order_version, order.id)
+    versions = await column(database, events.c.order_version, order.id)
     assert versions == list(range(4, refunded.version + 1))
 
 

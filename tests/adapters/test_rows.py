@@ -28,9 +28,9 @@ from adapters.sql.rows import (
 )
 from adapters.sql.tables import (
     api_keys,
+    events,
     idempotency_keys,
     merchants,
-    order_events,
     orders,
     payment_attempts,
     payment_operations,
@@ -137,7 +137,7 @@ async def test_an_event_keeps_the_public_document_of_the_order_as_it_left_it(
     )
     row = await there_and_back(
         database,
-        order_events,
+        events,
         event_to_row(event, document_of(order).decode()),
         (orders, order_to_row(order)),
     )

@@ -422,7 +422,7 @@ class MoneyMachine(RuleBasedStateMachine):
             "SELECT order_id, order_version, json_extract(data, '$.version'),"
             " json_extract(data, '$.status'), json_extract(data, '$.amount_captured_cents'),"
             " json_extract(data, '$.amount_refunded_cents')"
-            " FROM order_events ORDER BY order_id, order_version"
+            " FROM events ORDER BY order_id, order_version"
         )
         told = defaultdict(list)
         for order_id, *event in self.rows.execute(query):

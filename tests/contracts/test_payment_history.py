@@ -12,7 +12,7 @@ from sqlalchemy import insert
 from adapters.sql.database import Database
 from adapters.sql.payment_history import SHOWN_ATTEMPTS, SqlPaymentHistory
 from adapters.sql.rows import attempt_to_row, event_to_row, operation_to_row, order_to_row
-from adapters.sql.tables import order_events, orders, payment_attempts, payment_operations
+from adapters.sql.tables import events, orders, payment_attempts, payment_operations
 from application.pages import Position
 from application.ports.faults import StorageUnavailable
 from application.ports.payment_history import PaymentHistory, TriedOperation
@@ -84,7 +84,7 @@ async def save(
     """The order with its first event, and these operations alone."""
     async with database.transaction() as connection:
         await connection.execute(insert(orders).values(order_to_row(placed.order)))
-        await connection.execute(insert(order_events).values(event_to_row(placed.event, "{}")))
+        await connection.execute(insert(events).values(event_to_row(placed.event, "{}")))
         for table, rows in (
             (payment_operations, [operation_to_row(each) for each in operations]),
             (payment_attempts, [attempt_to_row(each) for each in attempts]),
@@ -222,17 +222,17 @@ async def test_the_history_of_an_order_has_all_of_it_in_the_order_in_which_it_ca
     attempts = some_attempts(operations[1], 2)
     await save(database, placed, operations, attempts)
     await save(database, other, [an_operation(other.order)])
-    events = [
+    later = [
         replace(placed.event, id=ids.new(), order_version=version, type=kind)
         for version, kind in ((3, EventType.ORDER_PAID), (2, EventType.ORDER_PROCESSING))
     ]
     async with database.transaction() as connection:
-        rows = [event_to_row(each, "{}") for each in events]
-        await connection.execute(insert(order_events), rows)
+        rows = [event_to_row(each, "{}") for each in later]
+        await connection.execute(insert(events), rows)
     found = await history.of_order(placed.order.id)
     assert found is not None
     assert found.order == placed.order
-    assert found.events == (placed.event, events[1], events[0])
+    assert found.events == (placed.event, later[1], later[0])
     assert [each.operation for each in found.operations] == operations
     assert [each.attempts for each in found.operations] == [(), attempts, ()]
 

@@ -19,7 +19,7 @@ from adapters.sql.payment_history import SqlPaymentHistory
 from adapters.sql.payment_operations import KEPT_ATTEMPTS, SqlPaymentOperations
 from adapters.sql.recording import rows_of
 from adapters.sql.rows import attempt_to_row, event_to_row, operation_to_row, order_to_row
-from adapters.sql.tables import order_events, orders, payment_attempts, payment_operations
+from adapters.sql.tables import events, orders, payment_attempts, payment_operations
 from adapters.system import SystemClock
 from application.order_document import order_json
 from application.ports.faults import ChangedMeanwhile, StorageUnavailable
@@ -97,7 +97,7 @@ async def save(database: Database, *placed: Change) -> None:
         for change in placed:
             await connection.execute(insert(orders).values(order_to_row(change.order)))
             event = event_to_row(change.event, order_json(change.order))
-            await connection.execute(insert(order_events).values(event))
+            await connection.execute(insert(events).values(event))
             assert change.operation is not None
             operation = operation_to_row(change.operation)
             await connection.execute(insert(payment_operations).values(operation))
@@ -205,8 +205,8 @@ async def life_of(database: Database, order_id: UUID) -> History:
     last = history.order.version
     versions = [event.order_version for event in history.events]
     assert versions == list(range(versions[0], last + 1))
-    query = select(order_events.c.data).where(
-        order_events.c.order_id == order_id, order_events.c.order_version == last
+    query = select(events.c.data).where(
+        events.c.order_id == order_id, events.c.order_version == last
     )
     async with database.statement() as connection:
         assert await connection.scalar(query) == order_json(history.order)

@@ -15,8 +15,8 @@ from sqlalchemy import Table, select
 
 from adapters.sql.database import Database
 from adapters.sql.tables import (
+    events,
     idempotency_keys,
-    order_events,
     orders,
     payment_attempts,
     payment_operations,
@@ -81,7 +81,7 @@ async def gather(ledger: Path, database_url: str) -> Evidence:
         payments = {row["id"]: dict(row) for row in books.execute("SELECT * FROM payments")}
         calls = books.execute("SELECT count(*) FROM calls").fetchone()[0]
     evidence = Evidence(effects, payments, calls)
-    read = (orders, payment_operations, payment_attempts, order_events, idempotency_keys)
+    read = (orders, payment_operations, payment_attempts, events, idempotency_keys)
     async with closing_database(Database(database_url)) as opened, opened.statement() as connection:
         for table in read:
             rows = (await connection.execute(select(table))).mappings().all()
@@ -180,9 +180,9 @@ def _meant(evidence: Evidence, book: Book) -> Iterator[str]:
 
 
 def _events(evidence: Evidence) -> Iterator[str]:
-    events = evidence.by_order(order_events)
+    happened = evidence.by_order(events)
     for order in evidence[orders]:
-        versions = sorted(row["order_version"] for row in events[order["id"]])
+        versions = sorted(row["order_version"] for row in happened[order["id"]])
         if versions != list(range(1, order["version"] + 1)):
             yield f"{order['id']} at version {order['version']} has {versions}"
 

@@ -272,7 +272,7 @@ def _counts(report: Report) -> Iterator[tuple[str, object]]:
     yield "orders placed", len(report.book.placed)
     yield "answers with 2xx", len(report.book.answers)
     yield "requests repeated after their answer", report.book.repeated
-    yield "events", len(evidence.tables["order_events"])
+    yield "events", len(evidence.tables["events"])
     yield "all ended, seconds after the last fault", f"{report.settled_seconds:.1f}"
     yield "differences found by harbor reconcile", len(report.differences)
     yield "errors that processes logged", len(report.complaints)

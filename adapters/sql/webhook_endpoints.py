@@ -1,0 +1,95 @@
+"""Webhook endpoints."""
+
+from typing import Any, Final
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, Integer, Update, bindparam, delete, func, select, update
+
+from adapters.sql.database import Database
+from adapters.sql.faults import ConnectionLost, TransactionConflict
+from adapters.sql.keyset import after_position, position_values, to_page
+from adapters.sql.reads import fetch
+from adapters.sql.statement import Statement
+from adapters.sql.tables import webhook_endpoints
+from adapters.sql.webhook_rows import endpoint_to_row, row_to_endpoint
+from application.pages import Page, Position
+from application.ports.faults import StorageUnavailable
+from application.ports.webhook_endpoints import WebhookEndpoints
+from domain.webhook import WebhookEndpoint
+
+_OWN: Final = webhook_endpoints.c.merchant_id == bindparam("merchant_id")
+_GET: Final = Statement(
+    select(webhook_endpoints).where(webhook_endpoints.c.id == bindparam("id"), _OWN)
+)
+_COUNT: Final = Statement(
+    select(func.count().label("count")).select_from(webhook_endpoints).where(_OWN)
+)
+
+
+def _page(*, continues: bool) -> Statement:
+    return Statement(
+        select(webhook_endpoints)
+        .where(_OWN, *after_position(webhook_endpoints, continues=continues))
+        .order_by(webhook_endpoints.c.created_at.desc(), webhook_endpoints.c.id.desc())
+        .limit(bindparam("limit", type_=Integer))
+    )
+
+
+_FIRST_PAGE: Final = _page(continues=False)
+_PAGE: Final = _page(continues=True)
+
+
+class SqlWebhookEndpoints(WebhookEndpoints):
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def get(self, merchant_id: UUID, endpoint_id: UUID) -> WebhookEndpoint | None:
+        values = {"id": endpoint_id, "merchant_id": merchant_id}
+        rows = await fetch(self._database, _GET, values)
+        return row_to_endpoint(rows[0]) if rows else None
+
+    async def page(
+        self, merchant_id: UUID, after: Position | None, limit: int
+    ) -> Page[WebhookEndpoint]:
+        values = {"merchant_id": merchant_id, "limit": limit + 1} | position_values(after)
+        rows = await fetch(self._database, _FIRST_PAGE if after is None else _PAGE, values)
+        return to_page([row_to_endpoint(row) for row in rows], limit)
+
+    async def count(self, merchant_id: UUID) -> int:
+        (row,) = await fetch(self._database, _COUNT, {"merchant_id": merchant_id})
+        counted: int = row["count"]
+        return counted
+
+    async def save(self, endpoint: WebhookEndpoint, from_version: int) -> bool:
+        return await self._change(endpoint_update(endpoint, from_version))
+
+    async def delete(self, merchant_id: UUID, endpoint_id: UUID) -> bool:
+        return await self._change(delete(webhook_endpoints).where(*_is(merchant_id, endpoint_id)))
+
+    async def _change(self, statement: Any) -> bool:
+        """Whether a row was changed."""
+        try:
+            async with self._database.transaction() as connection:
+                changed = await connection.execute(statement)
+                return bool(changed.rowcount)
+        except TransactionConflict as error:
+            raise StorageUnavailable("The database was too busy.") from error
+        except ConnectionLost as error:
+            raise StorageUnavailable("The database ended the connection.") from error
+
+
+def endpoint_update(endpoint: WebhookEndpoint, from_version: int | None = None) -> Update:
+    """From the version before, or the one named. Changes no row when somebody was faster."""
+    before = endpoint.version - 1 if from_version is None else from_version
+    return (
+        update(webhook_endpoints)
+        .where(*_is(endpoint.merchant_id, endpoint.id), webhook_endpoints.c.version == before)
+        .values(endpoint_to_row(endpoint))
+    )
+
+
+def _is(merchant_id: UUID, endpoint_id: UUID) -> tuple[ColumnElement[bool], ...]:
+    return (
+        webhook_endpoints.c.id == endpoint_id,
+        webhook_endpoints.c.merchant_id == merchant_id,
+    )

@@ -1,0 +1,17 @@
+"""Forget a webhook endpoint."""
+
+from uuid import UUID
+
+from application.errors import WebhookEndpointNotFound
+from application.ports.webhook_endpoints import WebhookEndpoints
+
+
+class DeleteWebhookEndpoint:
+    def __init__(self, *, endpoints: WebhookEndpoints) -> None:
+        self._endpoints = endpoints
+
+    async def __call__(self, merchant_id: UUID, endpoint_id: UUID) -> None:
+        """With all that waits for it and all that was tried. The events stay in the feed.
+        Raises WebhookEndpointNotFound, StorageUnavailable."""
+        if not await self._endpoints.delete(merchant_id, endpoint_id):
+            raise WebhookEndpointNotFound

@@ -1,0 +1,77 @@
+"""Follow a merchant's feed as it grows, without a connection to the database for each listener."""
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator
+from typing import Final
+from uuid import UUID
+
+from application.ports.events import EventFilter, EventPage, Events
+from application.ports.faults import StorageUnavailable
+
+_PAGE: Final = 100
+
+_log = logging.getLogger("harbor.events")
+
+
+class FollowEvents:
+    """While anybody listens, one task asks how far the feeds of all who listen have come, every
+    `look_seconds`; a listener reads a page when there is something in it for him."""
+
+    def __init__(self, *, events: Events, look_seconds: float) -> None:
+        self._events = events
+        self._look_seconds: Final = look_seconds
+        self._waiting: dict[asyncio.Future[None], tuple[UUID, int]] = {}
+        """Who waits, for which merchant's feed to come beyond which sequence."""
+        self._looking: asyncio.Task[None] | None = None
+        self.listeners = 0
+
+    async def __call__(
+        self, which: EventFilter, *, after: int, silence_seconds: float
+    ) -> AsyncGenerator[EventPage]:
+        """Pages without end, the next one when it is asked for: a listener that does not keep up is
+        behind, and nothing is kept for him. One without items after each silence.
+
+        Raises StorageUnavailable.
+        """
+        self.listeners += 1
+        try:
+            while True:
+                page = await self._events.page(which, after, _PAGE)
+                after = page.last
+                if page.items or (
+                    not page.has_more
+                    and not await self._comes_beyond(which.merchant_id, after, silence_seconds)
+                ):
+                    yield page
+        finally:
+            self.listeners -= 1
+
+    async def _comes_beyond(self, merchant_id: UUID, sequence: int, seconds: float) -> bool:
+        """Whether the feed came beyond the sequence in that time."""
+        comes = asyncio.get_running_loop().create_future()
+        self._waiting[comes] = (merchant_id, sequence)
+        if self._looking is None or self._looking.done():
+            self._looking = asyncio.create_task(self._look())
+        try:
+            async with asyncio.timeout(seconds):
+                await comes
+        except TimeoutError:
+            return False
+        finally:
+            del self._waiting[comes]
+        return True
+
+    async def _look(self) -> None:
+        while self._waiting:
+            await asyncio.sleep(self._look_seconds)
+            try:
+                asked = {merchant_id for merchant_id, _ in self._waiting.values()}
+                last = await self._events.last_sequences(asked)
+            except StorageUnavailable:
+                # Whoever reads is told so; who waits goes on waiting.
+                _log.warning("the feeds cannot be looked at; trying again shortly")
+                continue
+            for comes, (merchant_id, sequence) in self._waiting.items():
+                if last.get(merchant_id, 0) > sequence and not comes.done():
+                    comes.set_result(None)

@@ -1,0 +1,246 @@
+"""What `application/ports/events.py` promises, over both databases."""
+
+import asyncio
+from datetime import timedelta
+from uuid import UUID
+
+import pytest
+from sqlalchemy import insert, select
+
+from adapters.sql import events as module
+from adapters.sql.database import Database
+from adapters.sql.event_sequencer import SqlEventSequencer
+from adapters.sql.events import SqlEvents
+from adapters.sql.rows import event_to_row, order_to_row
+from adapters.sql.tables import event_feeds, merchants, orders
+from adapters.sql.tables import events as events_table
+from application.event_document import event_text
+from application.order_document import order_json
+from application.ports.events import EventFilter, Events, EventSequencer, ListedEvent
+from domain.event import EventType
+from domain.order import Change
+from tests.examples import a_merchant, a_placement, ids
+from tests.fakes import NOW
+
+pytestmark = pytest.mark.anyio
+
+SECOND = timedelta(seconds=1)
+
+
+@pytest.fixture
+def events(database: Database) -> Events:
+    return SqlEvents(database)
+
+
+@pytest.fixture
+def sequencer(database: Database) -> EventSequencer:
+    return SqlEventSequencer(database)
+
+
+@pytest.fixture
+async def merchant_id(database: Database) -> UUID:
+    return await a_new_merchant(database)
+
+
+async def a_new_merchant(database: Database) -> UUID:
+    merchant = a_merchant()
+    async with database.transaction() as connection:
+        await connection.execute(
+            insert(merchants).values(
+                id=merchant.id, name=merchant.name, created_at=merchant.created_at
+            )
+        )
+    return merchant.id
+
+
+def a_life(merchant_id: UUID, *, at: timedelta = timedelta(0)) -> list[Change]:
+    """An order that is placed, processed and paid, all at one moment."""
+    placed = a_placement(merchant_id, str(ids.new()), now=NOW + at)
+    now = placed.order.created_at
+    taken = placed.order.start_processing(event_id=ids.new(), now=now)
+    amount = taken.order.request.amount
+    return [placed, taken, taken.order.pay(amount, "pay_1", event_id=ids.new(), now=now)]
+
+
+async def save(database: Database, *changes: Change) -> None:
+    async with database.transaction() as connection:
+        for change in changes:
+            if change.order.version == 1:
+                await connection.execute(insert(orders).values(order_to_row(change.order)))
+        for change in changes:
+            row = event_to_row(change.event, order_json(change.order))
+            await connection.execute(insert(events_table).values(row))
+
+
+def listed(change: Change, sequence: int) -> ListedEvent:
+    event = change.event
+    text = event_text(
+        id=event.id,
+        type=event.type,
+        sequence=sequence,
+        occurred_at=event.occurred_at,
+        order_version=event.order_version,
+        order_json=order_json(change.order),
+    )
+    return ListedEvent(sequence, event.type, text)
+
+
+async def walk(events: Events, which: EventFilter, limit: int = 100) -> list[ListedEvent]:
+    found: list[ListedEvent] = []
+    after, more = 0, True
+    while more:
+        page = await events.page(which, after, limit)
+        assert len(page.items) <= limit
+        assert page.last > after or not page.has_more
+        found += page.items
+        after, more = page.last, page.has_more
+    return found
+
+
+async def number_all(sequencer: EventSequencer) -> int:
+    numbered = 0
+    while count := await sequencer.number(100):
+        numbered += count
+    return numbered
+
+
+async def test_what_has_no_number_is_not_in_the_feed(
+    database: Database, events: Events, merchant_id: UUID
+) -> None:
+    await save(database, *a_life(merchant_id))
+    page = await events.page(EventFilter(merchant_id=merchant_id), 0, 100)
+    assert (page.items, page.last, page.has_more) == ((), 0, False)
+    assert await events.last_sequences([merchant_id]) == {}
+
+
+async def test_events_are_numbered_from_one_the_oldest_first(
+    database: Database, events: Events, sequencer: EventSequencer, merchant_id: UUID
+) -> None:
+    later, earlier = a_life(merchant_id, at=SECOND), a_life(merchant_id)
+    # Of one moment, and written in another order.
+    await save(database, later[0], later[2], later[1])
+    await save(database, *reversed(earlier))
+    assert await number_all(sequencer) == 6
+    expected = [listed(change, n) for n, change in enumerate([*earlier, *later], start=1)]
+    for limit in (1, 2, 5, 6, 100):
+        assert await walk(events, EventFilter(merchant_id=merchant_id), limit) == expected
+    assert await events.last_sequences([merchant_id, ids.new()]) == {merchant_id: 6}
+
+
+async def test_numbering_goes_on_where_it_was(
+    database: Database, events: Events, sequencer: EventSequencer, merchant_id: UUID
+) -> None:
+    first, second = a_life(merchant_id, at=SECOND), a_life(merchant_id)
+    await save(database, *first)
+    assert [await sequencer.number(2) for _ in range(3)] == [2, 1, 0]
+    await save(database, *second)
+    assert await number_all(sequencer) == 3
+    found = await walk(events, EventFilter(merchant_id=merchant_id))
+    # What came to light later has the higher numbers, whenever it happened.
+    assert found == [listed(change, n) for n, change in enumerate([*first, *second], start=1)]
+
+
+async def test_each_merchant_has_numbers_of_its_own(
+    database: Database, events: Events, sequencer: EventSequencer
+) -> None:
+    several = [await a_new_merchant(database) for _ in range(3)]
+    lives = {merchant_id: a_life(merchant_id) for merchant_id in several}
+    await save(database, *[change for life in zip(*lives.values()) for change in life])  # noqa: B905
+    assert await number_all(sequencer) == 9
+    for merchant_id, life in lives.items():
+        found = await walk(events, EventFilter(merchant_id=merchant_id))
+        assert found == [listed(change, n) for n, change in enumerate(life, start=1)]
+    assert await walk(events, EventFilter(merchant_id=ids.new())) == []
+
+
+async def test_the_part_that_is_about_one_order(
+    database: Database, events: Events, sequencer: EventSequencer, merchant_id: UUID
+) -> None:
+    one, other = a_life(merchant_id), a_life(merchant_id, at=SECOND)
+    await save(database, *one, *other)
+    await number_all(sequencer)
+    which = EventFilter(merchant_id=merchant_id, order_id=other[0].order.id)
+    assert await walk(events, which, 2) == [listed(change, n) for n, change in enumerate(other, 4)]
+    foreign = EventFilter(merchant_id=ids.new(), order_id=other[0].order.id)
+    assert await walk(events, foreign) == []
+
+
+@pytest.mark.parametrize("window", [1, 2, 3, 5, 100])
+async def test_events_of_some_types_are_found_however_far_they_lie_apart(
+    database: Database,
+    events: Events,
+    sequencer: EventSequencer,
+    merchant_id: UUID,
+    monkeypatch: pytest.MonkeyPatch,
+    window: int,
+) -> None:
+    monkeypatch.setattr(module, "WINDOW", window)
+    lives = [a_life(merchant_id, at=n * SECOND) for n in range(4)]
+    await save(database, *[change for life in lives for change in life])
+    await number_all(sequencer)
+    paid = [listed(life[2], 3 * n) for n, life in enumerate(lives, start=1)]
+    of_paid = EventFilter(merchant_id=merchant_id, types=frozenset({EventType.ORDER_PAID}))
+    for limit in (1, 2, 100):
+        assert await walk(events, of_paid, limit) == paid
+    none = EventFilter(merchant_id=merchant_id, types=frozenset({EventType.ORDER_CANCELED}))
+    assert await walk(events, none) == []
+    # Whoever goes on from the end does not go through all of it again.
+    page = await events.page(none, 12 - window, 10)
+    assert (page.items, page.last, page.has_more) == ((), 12, False)
+    assert (await events.page(none, 20, 10)).last == 20
+
+
+async def test_several_who_number_at_once_leave_no_gap(
+    database: Database, events: Events, merchant_id: UUID
+) -> None:
+    lives = [a_life(merchant_id, at=n * SECOND) for n in range(20)]
+    other = await a_new_merchant(database)
+    await save(database, *[change for life in lives for change in life], *a_life(other))
+    sequencers = [SqlEventSequencer(database) for _ in range(4)]
+
+    async def number(sequencer: EventSequencer) -> int:
+        return sum([await sequencer.number(7) for _ in range(10)])
+
+    counts = await asyncio.gather(*map(number, sequencers))
+    assert sum(counts) + await number_all(sequencers[0]) == 63
+    for which, total in ((merchant_id, 60), (other, 3)):
+        found = await walk(events, EventFilter(merchant_id=which))
+        assert [event.sequence for event in found] == list(range(1, total + 1))
+        assert len({event.json for event in found}) == total
+
+
+@pytest.mark.parametrize("databases", ["postgresql"], indirect=True)
+async def test_what_commits_late_comes_later_and_nobody_waits_for_it(
+    database: Database, events: Events, sequencer: EventSequencer, merchant_id: UUID
+) -> None:
+    early, late = a_life(merchant_id), a_life(merchant_id, at=SECOND)
+    which = EventFilter(merchant_id=merchant_id)
+    async with database.transaction() as slow:
+        await slow.execute(insert(orders).values(order_to_row(early[0].order)))
+        row = event_to_row(early[0].event, order_json(early[0].order))
+        await slow.execute(insert(events_table).values(row))
+        await save(database, *late)
+        assert await number_all(sequencer) == 3
+        assert await walk(events, which) == [listed(c, n) for n, c in enumerate(late, start=1)]
+    assert await number_all(sequencer) == 1
+    page = await events.page(which, 3, 10)
+    assert page.items == (listed(early[0], 4),)
+
+
+@pytest.mark.parametrize("databases", ["postgresql"], indirect=True)
+async def test_a_merchant_who_is_being_numbered_is_passed_over(
+    database: Database, events: Events, sequencer: EventSequencer, merchant_id: UUID
+) -> None:
+    other = await a_new_merchant(database)
+    await save(database, *a_life(merchant_id), *a_life(other))
+    await sequencer.number(1)
+    first = await events.last_sequences([merchant_id, other])
+    merchant_id, other = sorted([merchant_id, other], key=lambda each: -first.get(each, 0))
+    async with database.transaction() as holder:
+        held = select(event_feeds).where(event_feeds.c.merchant_id == merchant_id)
+        await holder.execute(held.with_for_update())
+        await sequencer.number(100)
+        last = await events.last_sequences([merchant_id, other])
+        assert last == {merchant_id: 1, other: 3}
+    await number_all(sequencer)
+    assert await events.last_sequences([merchant_id, other]) == {merchant_id: 3, other: 3}
