@@ -37,6 +37,8 @@ FAILING_FOR: Final = timedelta(hours=120)
 class EndpointStatus(StrEnum):
     ENABLED = "enabled"
     DISABLED = "disabled"
+    DELETED = "deleted"
+    """Nobody sees it any more; what was delivered to it refers to it."""
 
 
 class DisabledReason(StrEnum):

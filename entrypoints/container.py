@@ -15,6 +15,7 @@ from adapters.simulated.gateway import SimulatedGateway, SimulatedGatewayProbe
 from adapters.simulated.ledger import Ledger
 from adapters.sql.api_keys import SqlApiKeys
 from adapters.sql.database import Database, PoolLimits
+from adapters.sql.delivery_turns import SqlDeliveryTurns
 from adapters.sql.event_sequencer import SqlEventSequencer
 from adapters.sql.events import SqlEvents
 from adapters.sql.group_commit import GroupLimits
@@ -38,6 +39,7 @@ from application.check_readiness import CheckReadiness
 from application.create_merchant import CreateMerchant
 from application.create_webhook_endpoint import CreateWebhookEndpoint
 from application.delete_webhook_endpoint import DeleteWebhookEndpoint
+from application.deliver_webhooks import DeliverWebhooks
 from application.drop_expired_answers import DropExpiredAnswers
 from application.find_stuck_operations import FindStuckOperations
 from application.follow_events import FollowEvents
@@ -58,6 +60,7 @@ from application.once import Once
 from application.place_order import PlaceOrder
 from application.ports.api_keys import ApiKeys
 from application.ports.clock import Clock
+from application.ports.delivery_turns import DeliveryTurns
 from application.ports.events import Events, EventSequencer
 from application.ports.gateway import PaymentGateway
 from application.ports.idempotency import IdempotencyStore
@@ -215,9 +218,10 @@ class Container(DeclarativeContainer):
     orders: Provider[Orders] = Singleton(SqlOrders, database)
     operations: Provider[SqlPaymentOperations] = Singleton(SqlPaymentOperations, database, clock)
     events: Provider[Events] = Singleton(SqlEvents, database)
-    event_sequencer: Provider[EventSequencer] = Singleton(SqlEventSequencer, database)
+    event_sequencer: Provider[EventSequencer] = Singleton(SqlEventSequencer, database, ids, clock)
     webhook_endpoints: Provider[WebhookEndpoints] = Singleton(SqlWebhookEndpoints, database)
     webhook_sender: Provider[WebhookSender] = Singleton(_webhook_sender, settings)
+    delivery_turns: Provider[DeliveryTurns] = Singleton(SqlDeliveryTurns, database, clock)
     history: Provider[PaymentHistory] = Singleton(SqlPaymentHistory, database)
     merchants: Provider[Merchants] = Singleton(SqlMerchants, database)
     api_keys: Provider[ApiKeys] = Singleton(
@@ -319,6 +323,14 @@ class Container(DeclarativeContainer):
     )
     rotate_webhook_secret: Provider[RotateWebhookSecret] = Singleton(
         RotateWebhookSecret, once=once, endpoints=webhook_endpoints, secrets=webhook_secrets
+    )
+    deliver_webhooks: Provider[DeliverWebhooks] = Singleton(
+        DeliverWebhooks,
+        turns=delivery_turns,
+        sender=webhook_sender,
+        secrets=webhook_secrets,
+        ids=ids,
+        clock=clock,
     )
     get_webhook_endpoint: Provider[GetWebhookEndpoint] = Singleton(
         GetWebhookEndpoint, endpoints=webhook_endpoints

@@ -83,6 +83,7 @@ class Settings(BaseSettings):
     lease_seconds: Seconds = 30.0
     gateway_seconds: Seconds = 10.0
     gateway_concurrency: int = Field(384, ge=1, le=10_000)
+    webhook_concurrency: int = Field(200, ge=1, le=10_000)
     worker_poll_seconds: Seconds = 0.25
     reconcile_after_seconds: Seconds = 30.0
     retry_pause_seconds: Seconds = 300.0

@@ -12,6 +12,7 @@ from application.ports.gateway import GatewayUnavailable
 from application.run_payment_operations import Claimed, RunPaymentOperations
 from entrypoints.collector import collect_seldom
 from entrypoints.container import Container, shut_down
+from entrypoints.deliverer import Deliverer
 
 CLEAN_EVERY_SECONDS: Final = 300.0
 COMPARE_EVERY_SECONDS: Final = 86_400.0
@@ -47,6 +48,11 @@ class Worker:
         self._at_work: set[asyncio.Task[None]] = set()
         self._asking = 0
         """How many of them wait for the gateway; the others are being recorded."""
+        self._deliverer = Deliverer(
+            container.deliver_webhooks(),
+            places=self._settings.webhook_concurrency,
+            look_seconds=self._settings.worker_poll_seconds,
+        )
 
     async def run(self) -> None:
         _log.info("worker started")
@@ -54,11 +60,12 @@ class Worker:
             asyncio.create_task(self._each(CLEAN_EVERY_SECONDS, self._clean)),
             asyncio.create_task(self._compare_daily()),
             asyncio.create_task(self._number_events()),
+            asyncio.create_task(self._deliverer.run()),
         ]
         try:
             await self._pay()
         finally:
-            unfinished = [*chores, *self._at_work]
+            unfinished = [*chores, *self._at_work, *self._deliverer.at_work]
             for task in unfinished:
                 task.cancel()
             await asyncio.gather(*unfinished, return_exceptions=True)
@@ -67,6 +74,7 @@ class Worker:
     def stop(self) -> None:
         self._stopping.set()
         self._changed.set()
+        self._deliverer.stop()
 
     async def _pay(self) -> None:
         """Claim what is due, as much as there is room for, and carry it out; look again at once
@@ -102,10 +110,11 @@ class Worker:
 
     async def _finish(self) -> None:
         """What is not done in time, somebody takes up when its lease has ended."""
-        if self._at_work:
-            _log.info("finishing what was begun", extra={"count": len(self._at_work)})
+        begun = self._at_work | self._deliverer.at_work
+        if begun:
+            _log.info("finishing what was begun", extra={"count": len(begun)})
             seconds = self._settings.shutdown_seconds * _FOR_WORK_BEGUN
-            await asyncio.wait(self._at_work, timeout=seconds)
+            await asyncio.wait(begun, timeout=seconds)
 
     async def _claim(self, run: RunPaymentOperations, limit: int) -> Sequence[Claimed]:
         try:
@@ -155,6 +164,8 @@ class Worker:
             except Exception:
                 # One failure must not end the worker.
                 _log.exception("numbering events failed")
+            if numbered:
+                self._deliverer.wake()
             if numbered < _NUMBERED_AT_ONCE:
                 await self._rest(self._settings.worker_poll_seconds)
 

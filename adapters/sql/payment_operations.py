@@ -19,8 +19,6 @@ from sqlalchemy import (
     and_,
     bindparam,
     delete,
-    func,
-    literal,
     or_,
     select,
     update,
@@ -31,7 +29,7 @@ from adapters.sql.database import Database
 from adapters.sql.faults import ConnectionLost, TransactionConflict
 from adapters.sql.group_commit import GroupCommit, GroupLimits
 from adapters.sql.many_rows import add_rows
-from adapters.sql.moment import Moment
+from adapters.sql.present import present
 from adapters.sql.recording import CHANGING
 from adapters.sql.rows import (
     Row,
@@ -118,13 +116,13 @@ class SqlPaymentOperations(PaymentOperations):
         self._records = GroupCommit(self._record_together, self._record_alone, _TOGETHER, clock)
 
     async def claim(self, gateway: str, decide: Decide, limit: int) -> Sequence[Work]:
-        now, columns = self._now(), payment_operations.c
+        now, columns = present(self._database, self._clock), payment_operations.c
         due = _WORK.where(OPEN, columns.gateway == gateway, columns.due_at <= now)
         first = due.order_by(columns.due_at).limit(limit)
         return await self._claim(first, now, lambda rows: _taken(decide, rows))
 
     async def claim_one(self, operation_id: UUID, gateway: str, decide: Decide) -> Work | None:
-        now, columns = self._now(), payment_operations.c
+        now, columns = present(self._database, self._clock), payment_operations.c
         is_free = or_(columns.lease_expires_at.is_(None), columns.lease_expires_at <= now)
         one = _WORK.where(columns.id == operation_id, columns.gateway == gateway, is_free)
         claimed = await self._claim(
@@ -174,7 +172,7 @@ class SqlPaymentOperations(PaymentOperations):
     async def _record_together(self, batch: Sequence[_Recording]) -> list[bool]:
         ids = [each.result.claimed.id for each in batch]
         held = (
-            _WORK.add_columns(self._now())
+            _WORK.add_columns(present(self._database, self._clock))
             .where(payment_operations.c.id.in_(_padded(ids)))
             # In one order for all who lock several, which spares most of them to wait for each
             # other crosswise; the rest PostgreSQL finds after a second, and they are tried again.
@@ -186,12 +184,6 @@ class SqlPaymentOperations(PaymentOperations):
             settled = _settled([each.result for each in batch], rows)
             await _save(connection, list(settled.values()))
         return [settled.pop(_claim_of(each.result), None) is not None for each in batch]
-
-    def _now(self) -> ColumnElement[Any]:
-        """Of the database where it has a clock of its own that others go by."""
-        if self._database.is_postgresql:
-            return func.statement_timestamp(type_=Moment)
-        return literal(self._clock.now(), Moment)
 
 
 def _padded(ids: Sequence[UUID]) -> list[UUID]:

@@ -29,7 +29,7 @@ from sqlalchemy import (
 
 from adapters.sql.moment import Moment
 
-SCHEMA_REVISION: Final = "0004"
+SCHEMA_REVISION: Final = "0005"
 """The migration that this code needs; a test holds it equal to the newest one."""
 
 metadata = MetaData(
@@ -260,9 +260,71 @@ webhook_endpoints = Table(
     Column("previous_until", Moment),
     Column("failing_since", Moment),
     Column("version", Integer, nullable=False),
+    Column("due_at", Moment),
+    Column("fence", Integer, nullable=False, server_default="0"),
+    Column("lease_expires_at", Moment),
     Column("created_at", Moment, nullable=False),
     Column("updated_at", Moment, nullable=False),
     PrimaryKeyConstraint("id", "merchant_id"),
     ForeignKeyConstraint(["merchant_id"], ["merchants.id"]),
     Index(None, "merchant_id", "created_at", "id"),
+)
+
+DUE: Final = text("status = 'enabled' AND due_at IS NOT NULL")
+"""Of endpoints: whom something waits for. As text, for PostgreSQL takes the index only for a
+condition that it can see to be the index's own."""
+Index(
+    "ix_webhook_endpoints_due",
+    webhook_endpoints.c.due_at,
+    postgresql_where=DUE,
+    sqlite_where=DUE,
+)
+
+webhook_deliveries = Table(
+    "webhook_deliveries",
+    metadata,
+    Column("id", Uuid, nullable=False),
+    Column("merchant_id", Uuid, nullable=False),
+    Column("endpoint_id", Uuid, nullable=False),
+    Column("event_id", Uuid, nullable=False),
+    Column("event_type", String(64), nullable=False),
+    Column("sequence", BigInteger, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("failures", Integer, nullable=False),
+    Column("due_at", Moment, nullable=False),
+    Column("created_at", Moment, nullable=False),
+    Column("updated_at", Moment, nullable=False),
+    PrimaryKeyConstraint("id", "merchant_id"),
+    UniqueConstraint("endpoint_id", "sequence", "merchant_id"),
+    ForeignKeyConstraint(
+        ["endpoint_id", "merchant_id"], ["webhook_endpoints.id", "webhook_endpoints.merchant_id"]
+    ),
+    Index(None, "endpoint_id", "created_at", "id"),
+)
+WAITING: Final = text("state = 'pending'")
+Index(
+    "ix_webhook_deliveries_waiting",
+    webhook_deliveries.c.endpoint_id,
+    webhook_deliveries.c.due_at,
+    webhook_deliveries.c.sequence,
+    postgresql_where=WAITING,
+    sqlite_where=WAITING,
+)
+
+webhook_attempts = Table(
+    "webhook_attempts",
+    metadata,
+    Column("delivery_id", Uuid, nullable=False),
+    Column("merchant_id", Uuid, nullable=False),
+    Column("number", Integer, nullable=False),
+    Column("started_at", Moment, nullable=False),
+    Column("latency_ms", Integer, nullable=False),
+    Column("status", SmallInteger),
+    Column("problem", String(32)),
+    Column("excerpt", Text, nullable=False),
+    PrimaryKeyConstraint("delivery_id", "number", "merchant_id"),
+    ForeignKeyConstraint(
+        ["delivery_id", "merchant_id"], ["webhook_deliveries.id", "webhook_deliveries.merchant_id"]
+    ),
 )

@@ -3,7 +3,17 @@
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Integer, Update, bindparam, delete, func, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Integer,
+    Update,
+    and_,
+    bindparam,
+    func,
+    select,
+    text,
+    update,
+)
 
 from adapters.sql.database import Database
 from adapters.sql.faults import ConnectionLost, TransactionConflict
@@ -15,9 +25,10 @@ from adapters.sql.webhook_rows import endpoint_to_row, row_to_endpoint
 from application.pages import Page, Position
 from application.ports.faults import StorageUnavailable
 from application.ports.webhook_endpoints import WebhookEndpoints
-from domain.webhook import WebhookEndpoint
+from domain.webhook import EndpointStatus, WebhookEndpoint
 
-_OWN: Final = webhook_endpoints.c.merchant_id == bindparam("merchant_id")
+_THERE: Final = text("status <> 'deleted'")
+_OWN: Final = and_(webhook_endpoints.c.merchant_id == bindparam("merchant_id"), _THERE)
 _GET: Final = Statement(
     select(webhook_endpoints).where(webhook_endpoints.c.id == bindparam("id"), _OWN)
 )
@@ -64,7 +75,16 @@ class SqlWebhookEndpoints(WebhookEndpoints):
         return await self._change(endpoint_update(endpoint, from_version))
 
     async def delete(self, merchant_id: UUID, endpoint_id: UUID) -> bool:
-        return await self._change(delete(webhook_endpoints).where(*_is(merchant_id, endpoint_id)))
+        return await self._change(
+            update(webhook_endpoints)
+            .where(*_is(merchant_id, endpoint_id), _THERE)
+            .values(
+                status=EndpointStatus.DELETED.value,
+                secret=b"",
+                previous_secret=None,
+                version=webhook_endpoints.c.version + 1,
+            )
+        )
 
     async def _change(self, statement: Any) -> bool:
         """Whether a row was changed."""

@@ -14,6 +14,7 @@ from adapters.sql.events import SqlEvents
 from adapters.sql.rows import event_to_row, order_to_row
 from adapters.sql.tables import event_feeds, merchants, orders
 from adapters.sql.tables import events as events_table
+from adapters.system import SystemClock, SystemIds
 from application.event_document import event_text
 from application.order_document import order_json
 from application.ports.events import EventFilter, Events, EventSequencer, ListedEvent
@@ -34,7 +35,7 @@ def events(database: Database) -> Events:
 
 @pytest.fixture
 def sequencer(database: Database) -> EventSequencer:
-    return SqlEventSequencer(database)
+    return SqlEventSequencer(database, SystemIds(), SystemClock())
 
 
 @pytest.fixture
@@ -196,7 +197,7 @@ async def test_several_who_number_at_once_leave_no_gap(
     lives = [a_life(merchant_id, at=n * SECOND) for n in range(20)]
     other = await a_new_merchant(database)
     await save(database, *[change for life in lives for change in life], *a_life(other))
-    sequencers = [SqlEventSequencer(database) for _ in range(4)]
+    sequencers = [SqlEventSequencer(database, SystemIds(), SystemClock()) for _ in range(4)]
 
     async def number(sequencer: EventSequencer) -> int:
         return sum([await sequencer.number(7) for _ in range(10)])

@@ -1,0 +1,191 @@
+"""Turns of webhook endpoints: claimed and recorded with the endpoint's row held."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from sqlalchemy import Integer, bindparam, func, or_, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from adapters.sql.database import Database
+from adapters.sql.faults import ConnectionLost, TransactionConflict
+from adapters.sql.many_rows import add_rows
+from adapters.sql.moment import Moment
+from adapters.sql.present import present
+from adapters.sql.rows import Row
+from adapters.sql.tables import (
+    DUE,
+    WAITING,
+    events,
+    webhook_attempts,
+    webhook_deliveries,
+    webhook_endpoints,
+)
+from adapters.sql.webhook_rows import (
+    attempt_to_row,
+    body_of,
+    delivery_to_row,
+    endpoint_to_row,
+    row_to_delivery,
+    row_to_endpoint,
+)
+from application.ports.clock import Clock
+from application.ports.delivery_turns import DeliveryTurns, DueDelivery, Outcome, Settle, Turn
+from application.ports.faults import StorageUnavailable
+from domain.delivery import judge
+from domain.webhook import WebhookEndpoint
+
+_ENDPOINT: Final = webhook_endpoints.c
+_DELIVERY: Final = webhook_deliveries.c
+
+_OF_ENDPOINT: Final = (
+    _DELIVERY.endpoint_id == bindparam("at_id"),
+    _DELIVERY.merchant_id == bindparam("at_merchant_id"),
+    WAITING,
+)
+_FIRST_DUE: Final = (
+    select(webhook_deliveries, events.c.order_id, events.c.occurred_at, events.c.data)
+    .join_from(
+        webhook_deliveries,
+        events,
+        (events.c.merchant_id == _DELIVERY.merchant_id) & (events.c.sequence == _DELIVERY.sequence),
+    )
+    .where(*_OF_ENDPOINT, _DELIVERY.due_at <= bindparam("now", type_=Moment))
+    .order_by(_DELIVERY.due_at, _DELIVERY.sequence)
+    .limit(bindparam("limit", type_=Integer))
+)
+_NEXT_DUE: Final = select(func.min(_DELIVERY.due_at)).where(*_OF_ENDPOINT)
+_AT: Final = (
+    _ENDPOINT.id == bindparam("at_id"),
+    _ENDPOINT.merchant_id == bindparam("at_merchant_id"),
+)
+_HOLD: Final = (
+    update(webhook_endpoints)
+    .where(*_AT)
+    .values(fence=_ENDPOINT.fence + 1, lease_expires_at=bindparam("until"))
+)
+_WAKE_AT: Final = update(webhook_endpoints).where(*_AT).values(due_at=bindparam("next_due"))
+_MOVING: Final = ("state", "attempts", "failures", "due_at", "updated_at")
+_SAVE_DELIVERY: Final = (
+    update(webhook_deliveries)
+    .where(_DELIVERY.id == bindparam("at_id"), _DELIVERY.merchant_id == bindparam("at_merchant_id"))
+    .values({name: bindparam(name) for name in _MOVING})
+)
+
+
+class SqlDeliveryTurns(DeliveryTurns):
+    """On PostgreSQL rows are locked, and claims pass over what is locked; SQLite has one writer."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+
+    async def claim(
+        self, lease: timedelta, limit: int, deliveries: int, *, failing: bool
+    ) -> Sequence[Turn]:
+        now = present(self._database, self._clock)
+        fails = _ENDPOINT.failing_since
+        due = (
+            select(webhook_endpoints, now.label("now"))
+            .where(
+                DUE,
+                _ENDPOINT.due_at <= now,
+                or_(_ENDPOINT.lease_expires_at.is_(None), _ENDPOINT.lease_expires_at <= now),
+                fails.is_not(None) if failing else fails.is_(None),
+            )
+            .order_by(_ENDPOINT.due_at)
+            .limit(limit)
+        )
+        try:
+            async with self._database.statement() as connection:
+                # Nobody begins to write for nothing, four times a second.
+                if not (await connection.execute(due.limit(1))).first():
+                    return ()
+            async with self._database.transaction() as connection:
+                held = due.with_for_update(of=webhook_endpoints, skip_locked=True)
+                rows = (await connection.execute(held)).mappings().all()
+                return [
+                    turn
+                    for row in rows
+                    if (turn := await _turn(connection, row, lease, deliveries)) is not None
+                ]
+        except TransactionConflict:
+            return ()
+        except ConnectionLost as error:
+            raise StorageUnavailable("The database ended the connection.") from error
+
+    async def record(self, outcome: Outcome, settle: Settle) -> bool:
+        try:
+            async with self._database.transaction() as connection:
+                return await self._record(connection, outcome, settle)
+        except (ConnectionLost, TransactionConflict) as error:
+            raise StorageUnavailable("The database was too busy or went away.") from error
+
+    async def _record(self, connection: AsyncConnection, outcome: Outcome, settle: Settle) -> bool:
+        claimed = outcome.turn.endpoint
+        mine = (
+            select(webhook_endpoints, present(self._database, self._clock).label("now"))
+            .where(
+                _ENDPOINT.id == claimed.id,
+                _ENDPOINT.merchant_id == claimed.merchant_id,
+                _ENDPOINT.fence == outcome.turn.fence,
+            )
+            .with_for_update(of=webhook_endpoints)
+        )
+        row = (await connection.execute(mine)).mappings().first()
+        if row is None:
+            return False
+        await _save_attempts(connection, outcome, settle, row["now"])
+        endpoint = row_to_endpoint(row)
+        judged = judge(endpoint, outcome.attempts, row["now"])
+        at = _at(endpoint)
+        next_due = (await connection.execute(_NEXT_DUE, at)).scalar()
+        changed = {} if judged == endpoint else endpoint_to_row(judged)
+        await connection.execute(
+            update(webhook_endpoints)
+            .where(_ENDPOINT.id == endpoint.id, _ENDPOINT.merchant_id == endpoint.merchant_id)
+            .values(changed | {"lease_expires_at": None, "due_at": next_due})
+        )
+        return True
+
+
+async def _turn(
+    connection: AsyncConnection, row: Row, lease: timedelta, deliveries: int
+) -> Turn | None:
+    endpoint, now = row_to_endpoint(row), row["now"]
+    at = _at(endpoint)
+    found = await connection.execute(_FIRST_DUE, at | {"now": now, "limit": deliveries})
+    due = tuple(_due(each) for each in found.mappings())
+    if not due:
+        next_due = (await connection.execute(_NEXT_DUE, at)).scalar()
+        await connection.execute(_WAKE_AT, at | {"next_due": next_due})
+        return None
+    await connection.execute(_HOLD, at | {"until": now + lease})
+    return Turn(endpoint=endpoint, fence=row["fence"] + 1, due=due)
+
+
+def _at(endpoint: WebhookEndpoint) -> dict[str, Any]:
+    return {"at_id": endpoint.id, "at_merchant_id": endpoint.merchant_id}
+
+
+def _due(row: Row) -> DueDelivery:
+    return DueDelivery(delivery=row_to_delivery(row), body=body_of(row), order_id=row["order_id"])
+
+
+async def _save_attempts(
+    connection: AsyncConnection, outcome: Outcome, settle: Settle, now: datetime
+) -> None:
+    deliveries = {each.delivery.id: each.delivery for each in outcome.turn.due}
+    rows = [
+        delivery_to_row(settle(deliveries[attempt.delivery_id], attempt, now))
+        for attempt in outcome.attempts
+    ]
+    if not rows:
+        return
+    await connection.execute(_SAVE_DELIVERY, list(map(_moved, rows)))
+    await add_rows(connection, webhook_attempts, [attempt_to_row(e) for e in outcome.attempts])
+
+
+def _moved(row: dict[str, Any]) -> dict[str, Any]:
+    at = {"at_id": row["id"], "at_merchant_id": row["merchant_id"]}
+    return at | {name: row[name] for name in _MOVING}

@@ -1,0 +1,141 @@
+"""Take a turn: tell one endpoint what is due for it, and record what came of it."""
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from application.ports.clock import Clock
+from application.ports.delivery_turns import DeliveryTurns, DueDelivery, Outcome, Turn
+from application.ports.ids import Ids
+from application.ports.vault import CannotOpen
+from application.ports.webhook_sender import Answered, Unanswered, WebhookRequest, WebhookSender
+from application.webhook_secrets import WebhookSecrets
+from domain.delivery import Delivery, DeliveryAttempt
+
+LEASE: Final = timedelta(seconds=60)
+"""More than the longest attempt after the last moment at which one is begun."""
+_BEGIN_WITHIN: Final = 30.0
+"""Seconds of a turn in which attempts are begun."""
+_TOGETHER: Final = 32
+"""Attempts at one endpoint."""
+_DELIVERIES: Final = 100
+"""Of one turn."""
+_NO_SECRET: Final = "secret_unreadable"  # noqa: S105 - the name of a problem
+
+_log = logging.getLogger("harbor.webhooks")
+
+
+class DeliverWebhooks:
+    def __init__(
+        self,
+        *,
+        turns: DeliveryTurns,
+        sender: WebhookSender,
+        secrets: WebhookSecrets,
+        ids: Ids,
+        clock: Clock,
+    ) -> None:
+        self._turns = turns
+        self._sender = sender
+        self._secrets = secrets
+        self._ids = ids
+        self._clock = clock
+
+    async def claim(self, limit: int, *, failing: bool) -> Sequence[Turn]:
+        """At most `limit` endpoints that something is due for: those at which nothing has
+        succeeded lately, or the others. Raises StorageUnavailable."""
+        return await self._turns.claim(LEASE, limit, _DELIVERIES, failing=failing)
+
+    async def carry_out(self, turn: Turn) -> None:
+        """Tell the endpoint what is due, and record it. Raises StorageUnavailable; then, as when it
+        is canceled or its process dies, all of it is told again when the lease has ended."""
+        attempts = await _Telling(turn, self._sender, self._opened(turn), self._clock).all()
+        if not await self._turns.record(Outcome(turn=turn, attempts=attempts), self._settle):
+            _log.warning(
+                "deliveries were made, but the turn had gone",
+                extra={"endpoint_id": str(turn.endpoint.id), "count": len(attempts)},
+            )
+
+    def _opened(self, turn: Turn) -> tuple[str, ...]:
+        """None where they were sealed with another secret key."""
+        endpoint = turn.endpoint
+        try:
+            return tuple(
+                self._secrets.open(endpoint.id, sealed)
+                for sealed in endpoint.secrets(self._clock.now())
+            )
+        except CannotOpen:
+            _log.error(
+                "an endpoint's secret cannot be read: is HARBOR_SECRET_KEY another one?",
+                extra={"endpoint_id": str(endpoint.id)},
+            )
+            return ()
+
+    def _settle(self, delivery: Delivery, attempt: DeliveryAttempt, now: datetime) -> Delivery:
+        if attempt.succeeded:
+            return delivery.succeed(now)
+        if attempt.is_gone:
+            return delivery.hold(now)
+        return delivery.fail(now, jitter=self._ids.fraction(), asked_for=attempt.retry_after)
+
+
+@dataclass(slots=True)
+class _Telling:
+    """One turn. What is about one order is told one after the other, while there is time to begin;
+    orders do not wait for each other."""
+
+    turn: Turn
+    sender: WebhookSender
+    secrets: tuple[str, ...]
+    clock: Clock
+
+    async def all(self) -> tuple[DeliveryAttempt, ...]:
+        """In the order in which they ended."""
+        attempts: list[DeliveryAttempt] = []
+        places = asyncio.Semaphore(_TOGETHER)
+        until = self.clock.monotonic() + _BEGIN_WITHIN
+
+        async def tell(chain: Sequence[DueDelivery]) -> None:
+            for due in chain:
+                async with places:
+                    if self.clock.monotonic() >= until:
+                        return
+                    attempts.append(await self._tell(due))
+
+        await asyncio.gather(*(tell(chain) for chain in _chains(self.turn.due)))
+        return tuple(attempts)
+
+    async def _tell(self, due: DueDelivery) -> DeliveryAttempt:
+        delivery, started_at = due.delivery, self.clock.now()
+        answer: Answered | Unanswered = Unanswered(problem=_NO_SECRET, latency=timedelta(0))
+        if self.secrets:
+            request = WebhookRequest(
+                url=self.turn.endpoint.url,
+                id=str(delivery.event_id),
+                body=due.body,
+                secrets=self.secrets,
+                sent_at=started_at,
+            )
+            answer = await self.sender.send(request)
+        return DeliveryAttempt(
+            delivery_id=delivery.id,
+            merchant_id=delivery.merchant_id,
+            number=delivery.attempts + 1,
+            started_at=started_at,
+            latency=answer.latency,
+            status=answer.status if isinstance(answer, Answered) else None,
+            problem=None if isinstance(answer, Answered) else answer.problem,
+            excerpt=answer.excerpt if isinstance(answer, Answered) else "",
+            retry_after=answer.retry_after if isinstance(answer, Answered) else None,
+        )
+
+
+def _chains(due: Sequence[DueDelivery]) -> list[list[DueDelivery]]:
+    """By order, each in the order of its events; what is about none stands alone."""
+    chains: dict[object, list[DueDelivery]] = {}
+    for each in sorted(due, key=lambda each: each.delivery.sequence):
+        chains.setdefault(each.order_id or each.delivery.id, []).append(each)
+    return list(chains.values())
