@@ -23,6 +23,7 @@ _TOGETHER: Final = 32
 """Attempts at one endpoint."""
 _DELIVERIES: Final = 100
 """Of one turn."""
+_HELD_AT_ONCE: Final = 1_000
 _NO_SECRET: Final = "secret_unreadable"  # noqa: S105 - the name of a problem
 
 _log = logging.getLogger("harbor.webhooks")
@@ -48,6 +49,11 @@ class DeliverWebhooks:
         """At most `limit` endpoints that something is due for: those at which nothing has
         succeeded lately, or the others. Raises StorageUnavailable."""
         return await self._turns.claim(LEASE, limit, _DELIVERIES, failing=failing)
+
+    async def hold(self) -> int:
+        """Hold some of what waits for endpoints that are not enabled; how many those were.
+        Raises StorageUnavailable."""
+        return await self._turns.hold(_HELD_AT_ONCE)
 
     async def carry_out(self, turn: Turn) -> None:
         """Tell the endpoint what is due, and record it. Raises StorageUnavailable; then, as when it

@@ -53,6 +53,26 @@ class WebhookEndpointNotFound(ApplicationError):
         super().__init__("There is no webhook endpoint with this id.")
 
 
+class WebhookDeliveryNotFound(ApplicationError):
+    """No such delivery, or another merchant's: the two cannot be told apart."""
+
+    code = "webhook_delivery_not_found"
+
+    def __init__(self) -> None:
+        super().__init__("There is no webhook delivery with this id.")
+
+
+class WebhookEndpointDisabled(ApplicationError):
+    code = "webhook_endpoint_disabled"
+
+    def __init__(self) -> None:
+        super().__init__("The webhook endpoint is disabled: enable it first.")
+
+
+class TooManyDeliveries(ApplicationError):
+    code = "too_many_deliveries"
+
+
 class WebhookUrlRefused(ApplicationError):
     code = "webhook_url_refused"
 

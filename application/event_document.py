@@ -12,18 +12,24 @@ def event_text(
     type: str,  # noqa: A002
     sequence: int,
     occurred_at: datetime,
-    order_version: int,
-    order_json: str,
+    order_version: int | None,
+    document: str,
 ) -> str:
-    """JSON without white space; `order_json` is the order's document as the change left it."""
+    """JSON without white space; `document` is that of the order as the change left it, or of the
+    webhook endpoint, which has no versions."""
+    version = "null" if order_version is None else order_version
     return (
         f'{{"id":"{id}"'
         f',"type":"{type}"'
         f',"sequence":{sequence}'
         f',"timestamp":"{rfc3339(occurred_at)}"'
-        f',"order_version":{order_version}'
-        f',"data":{{"order":{order_json}}}}}'
+        f',"order_version":{version}'
+        f',"data":{data_text(document, about_order=order_version is not None)}}}'
     )
+
+
+def data_text(document: str, *, about_order: bool) -> str:
+    return f'{{"{"order" if about_order else "webhook_endpoint"}":{document}}}'
 
 
 def event_body(

@@ -17,7 +17,9 @@ from application.ports.clock import Clock
 from application.ports.faults import ChangedMeanwhile, StorageUnavailable
 from application.ports.idempotency import IdempotencyStore, Record, Standing, StoredAnswer
 from application.ports.vault import CannotOpen, Vault
+from domain.delivery import Redelivery
 from domain.errors import DomainError
+from domain.event import EndpointEvent
 from domain.merchant import ApiKeyChange
 from domain.order import Change
 from domain.quick import quick
@@ -51,7 +53,7 @@ class Made:
     resource_id: UUID
     location: str
     body: bytes
-    change: Change | ApiKeyChange | EndpointChange
+    change: Change | ApiKeyChange | EndpointChange | EndpointEvent | Redelivery
     document: bytes | None = None
     holds_secret: bool = False
     status: int = CREATED

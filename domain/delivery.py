@@ -116,3 +116,17 @@ def judge(
     if failing_since is not None and now - failing_since >= FAILING_FOR:
         return endpoint.disable(DisabledReason.FAILING, now)
     return endpoint
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Redelivery:
+    """Deliveries of an endpoint that are to be made once more, from the beginning: one, or those
+    of a stretch of time that are in one of the `states`."""
+
+    merchant_id: UUID
+    endpoint_id: UUID
+    delivery_id: UUID | None = None
+    created_from: datetime | None = None
+    created_before: datetime | None = None
+    states: tuple[DeliveryState, ...] = ()
+    now: datetime

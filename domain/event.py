@@ -35,3 +35,16 @@ class OrderEvent:
     order_version: int
     type: EventType
     occurred_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EndpointEvent:
+    """What happened to a webhook endpoint, or a test of it, which it alone is told of. `document`
+    is its public JSON text."""
+
+    id: UUID
+    merchant_id: UUID
+    endpoint_id: UUID
+    type: EventType
+    occurred_at: datetime
+    document: str

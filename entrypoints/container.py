@@ -15,6 +15,7 @@ from adapters.simulated.gateway import SimulatedGateway, SimulatedGatewayProbe
 from adapters.simulated.ledger import Ledger
 from adapters.sql.api_keys import SqlApiKeys
 from adapters.sql.database import Database, PoolLimits
+from adapters.sql.deliveries import SqlDeliveries
 from adapters.sql.delivery_turns import SqlDeliveryTurns
 from adapters.sql.event_sequencer import SqlEventSequencer
 from adapters.sql.events import SqlEvents
@@ -43,12 +44,14 @@ from application.deliver_webhooks import DeliverWebhooks
 from application.drop_expired_answers import DropExpiredAnswers
 from application.find_stuck_operations import FindStuckOperations
 from application.follow_events import FollowEvents
+from application.get_delivery import GetDelivery
 from application.get_order import GetOrder
 from application.get_refund import GetRefund
 from application.get_webhook_endpoint import GetWebhookEndpoint
 from application.grant_api_key import GrantApiKey
 from application.issue_api_key import IssueApiKey
 from application.list_api_keys import ListApiKeys
+from application.list_deliveries import ListDeliveries
 from application.list_events import ListEvents
 from application.list_operations import ListOperations
 from application.list_orders import ListOrders
@@ -60,6 +63,7 @@ from application.once import Once
 from application.place_order import PlaceOrder
 from application.ports.api_keys import ApiKeys
 from application.ports.clock import Clock
+from application.ports.deliveries import Deliveries
 from application.ports.delivery_turns import DeliveryTurns
 from application.ports.events import Events, EventSequencer
 from application.ports.gateway import PaymentGateway
@@ -73,11 +77,13 @@ from application.ports.vault import Vault
 from application.ports.webhook_endpoints import WebhookEndpoints
 from application.ports.webhook_sender import WebhookSender
 from application.reconcile import Reconcile
+from application.redeliver import Redeliver
 from application.refund_order import RefundOrder
 from application.revoke_api_key import RevokeApiKey
 from application.rotate_api_key import RotateApiKey
 from application.rotate_webhook_secret import RotateWebhookSecret
 from application.run_payment_operations import RunPaymentOperations, WorkTimes
+from application.send_test_event import SendTestEvent
 from application.settle_operation import SettleOperation
 from application.show_order import ShowOrder
 from application.webhook_secrets import WebhookSecrets
@@ -221,7 +227,8 @@ class Container(DeclarativeContainer):
     event_sequencer: Provider[EventSequencer] = Singleton(SqlEventSequencer, database, ids, clock)
     webhook_endpoints: Provider[WebhookEndpoints] = Singleton(SqlWebhookEndpoints, database)
     webhook_sender: Provider[WebhookSender] = Singleton(_webhook_sender, settings)
-    delivery_turns: Provider[DeliveryTurns] = Singleton(SqlDeliveryTurns, database, clock)
+    deliveries: Provider[Deliveries] = Singleton(SqlDeliveries, database)
+    delivery_turns: Provider[DeliveryTurns] = Singleton(SqlDeliveryTurns, database, clock, ids)
     history: Provider[PaymentHistory] = Singleton(SqlPaymentHistory, database)
     merchants: Provider[Merchants] = Singleton(SqlMerchants, database)
     api_keys: Provider[ApiKeys] = Singleton(
@@ -331,6 +338,16 @@ class Container(DeclarativeContainer):
         secrets=webhook_secrets,
         ids=ids,
         clock=clock,
+    )
+    list_deliveries: Provider[ListDeliveries] = Singleton(
+        ListDeliveries, deliveries=deliveries, endpoints=webhook_endpoints
+    )
+    get_delivery: Provider[GetDelivery] = Singleton(GetDelivery, deliveries=deliveries)
+    redeliver: Provider[Redeliver] = Singleton(
+        Redeliver, once=once, deliveries=deliveries, endpoints=webhook_endpoints
+    )
+    send_test_event: Provider[SendTestEvent] = Singleton(
+        SendTestEvent, once=once, endpoints=webhook_endpoints, ids=ids
     )
     get_webhook_endpoint: Provider[GetWebhookEndpoint] = Singleton(
         GetWebhookEndpoint, endpoints=webhook_endpoints

@@ -15,6 +15,7 @@ from entrypoints.container import Container, shut_down
 from entrypoints.deliverer import Deliverer
 
 CLEAN_EVERY_SECONDS: Final = 300.0
+HOLD_EVERY_SECONDS: Final = 2.0
 COMPARE_EVERY_SECONDS: Final = 86_400.0
 COMPARE_FIRST_AFTER_SECONDS: Final = 3_600.0
 """After the start, and after a comparison that failed."""
@@ -60,6 +61,7 @@ class Worker:
             asyncio.create_task(self._each(CLEAN_EVERY_SECONDS, self._clean)),
             asyncio.create_task(self._compare_daily()),
             asyncio.create_task(self._number_events()),
+            asyncio.create_task(self._each(HOLD_EVERY_SECONDS, self._hold)),
             asyncio.create_task(self._deliverer.run()),
         ]
         try:
@@ -168,6 +170,11 @@ class Worker:
                 self._deliverer.wake()
             if numbered < _NUMBERED_AT_ONCE:
                 await self._rest(self._settings.worker_poll_seconds)
+
+    async def _hold(self) -> None:
+        deliver = self._container.deliver_webhooks()
+        while await deliver.hold() and not self._stopping.is_set():
+            pass
 
     async def _clean(self) -> None:
         cleared = await self._container.drop_expired_answers()()

@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
+from uuid import UUID
 
-from sqlalchemy import Integer, bindparam, func, or_, select, update
+from sqlalchemy import Integer, bindparam, func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.sql.database import Database
@@ -15,6 +16,7 @@ from adapters.sql.present import present
 from adapters.sql.rows import Row
 from adapters.sql.tables import (
     DUE,
+    TO_HOLD,
     WAITING,
     events,
     webhook_attempts,
@@ -25,14 +27,19 @@ from adapters.sql.webhook_rows import (
     attempt_to_row,
     body_of,
     delivery_to_row,
+    endpoint_event_to_row,
     endpoint_to_row,
     row_to_delivery,
     row_to_endpoint,
 )
+from application.json_text import json_text
 from application.ports.clock import Clock
 from application.ports.delivery_turns import DeliveryTurns, DueDelivery, Outcome, Settle, Turn
 from application.ports.faults import StorageUnavailable
-from domain.delivery import judge
+from application.ports.ids import Ids
+from application.webhook_endpoint_document import webhook_endpoint_document
+from domain.delivery import DeliveryState, judge
+from domain.event import EndpointEvent, EventType
 from domain.webhook import WebhookEndpoint
 
 _ENDPOINT: Final = webhook_endpoints.c
@@ -76,9 +83,10 @@ _SAVE_DELIVERY: Final = (
 class SqlDeliveryTurns(DeliveryTurns):
     """On PostgreSQL rows are locked, and claims pass over what is locked; SQLite has one writer."""
 
-    def __init__(self, database: Database, clock: Clock) -> None:
+    def __init__(self, database: Database, clock: Clock, ids: Ids) -> None:
         self._database = database
         self._clock = clock
+        self._ids = ids
 
     async def claim(
         self, lease: timedelta, limit: int, deliveries: int, *, failing: bool
@@ -114,6 +122,20 @@ class SqlDeliveryTurns(DeliveryTurns):
         except ConnectionLost as error:
             raise StorageUnavailable("The database ended the connection.") from error
 
+    async def hold(self, limit: int) -> int:
+        disabled = select(_ENDPOINT.id, _ENDPOINT.merchant_id).where(TO_HOLD).limit(1)
+        try:
+            async with self._database.statement() as connection:
+                found = (await connection.execute(disabled)).first()
+            if found is None:
+                return 0
+            async with self._database.transaction() as connection:
+                return await _hold(connection, found.id, found.merchant_id, limit)
+        except TransactionConflict:
+            return 0
+        except ConnectionLost as error:
+            raise StorageUnavailable("The database ended the connection.") from error
+
     async def record(self, outcome: Outcome, settle: Settle) -> bool:
         try:
             async with self._database.transaction() as connection:
@@ -141,12 +163,49 @@ class SqlDeliveryTurns(DeliveryTurns):
         at = _at(endpoint)
         next_due = (await connection.execute(_NEXT_DUE, at)).scalar()
         changed = {} if judged == endpoint else endpoint_to_row(judged)
+        if endpoint.is_enabled and not judged.is_enabled:
+            event = endpoint_event_to_row(self._disabled(judged))
+            await connection.execute(insert(events).values(event))
+            # Still due: somebody has to hold what waits.
+            next_due = next_due or row["now"]
         await connection.execute(
             update(webhook_endpoints)
             .where(_ENDPOINT.id == endpoint.id, _ENDPOINT.merchant_id == endpoint.merchant_id)
             .values(changed | {"lease_expires_at": None, "due_at": next_due})
         )
         return True
+
+    def _disabled(self, endpoint: WebhookEndpoint) -> EndpointEvent:
+        return EndpointEvent(
+            id=self._ids.new(),
+            merchant_id=endpoint.merchant_id,
+            endpoint_id=endpoint.id,
+            type=EventType.ENDPOINT_DISABLED,
+            occurred_at=endpoint.updated_at,
+            document=json_text(webhook_endpoint_document(endpoint)),
+        )
+
+
+async def _hold(
+    connection: AsyncConnection, endpoint_id: UUID, merchant_id: UUID, limit: int
+) -> int:
+    some = (
+        select(_DELIVERY.id)
+        .where(_DELIVERY.endpoint_id == endpoint_id, _DELIVERY.merchant_id == merchant_id, WAITING)
+        .limit(limit)
+    )
+    held = await connection.execute(
+        update(webhook_deliveries)
+        .where(_DELIVERY.id.in_(some), _DELIVERY.merchant_id == merchant_id)
+        .values(state=DeliveryState.HELD.value)
+    )
+    if held.rowcount < limit:
+        await connection.execute(
+            update(webhook_endpoints)
+            .where(_ENDPOINT.id == endpoint_id, _ENDPOINT.merchant_id == merchant_id, TO_HOLD)
+            .values(due_at=None)
+        )
+    return int(held.rowcount)
 
 
 async def _turn(

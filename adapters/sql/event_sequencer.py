@@ -67,6 +67,15 @@ class _Numbered(NamedTuple):
     event_id: UUID
     type: EventType
     number: int
+    endpoint_id: UUID | None
+
+    def interests(self, endpoint: WebhookEndpoint) -> bool:
+        """A test is for the endpoint that it tests, and for no other."""
+        if self.merchant_id != endpoint.merchant_id:
+            return False
+        if self.type is EventType.ENDPOINT_TEST:
+            return self.endpoint_id == endpoint.id
+        return endpoint.wants(self.type)
 
 
 class SqlEventSequencer(EventSequencer):
@@ -103,18 +112,17 @@ class SqlEventSequencer(EventSequencer):
         feeds = await connection.execute(held.with_for_update(skip_locked=True))
         last = {row.merchant_id: row.last_sequence for row in feeds}
         waiting = (
-            select(events.c.merchant_id, events.c.id, events.c.type)
+            select(events.c.merchant_id, events.c.id, events.c.type, events.c.endpoint_id)
             .where(UNNUMBERED, events.c.merchant_id.in_(list(last)))
             # Of one moment, an order's versions in their order.
             .order_by(events.c.occurred_at, events.c.order_version)
             .limit(limit)
         )
         numbered: list[_Numbered] = []
-        for merchant_id, event_id, event_type in await connection.execute(waiting):
+        for merchant_id, event_id, name, endpoint_id in await connection.execute(waiting):
             last[merchant_id] += 1
-            numbered.append(
-                _Numbered(merchant_id, event_id, EventType(event_type), last[merchant_id])
-            )
+            number, event_type = last[merchant_id], EventType(name)
+            numbered.append(_Numbered(merchant_id, event_id, event_type, number, endpoint_id))
         if numbered:
             await _save(connection, numbered)
             await self._deliver(connection, numbered)
@@ -133,7 +141,7 @@ class SqlEventSequencer(EventSequencer):
             due = [
                 delivery_to_row(self._delivery(endpoint, each, now))
                 for each in numbered
-                if each.merchant_id == endpoint.merchant_id and endpoint.wants(each.type)
+                if each.interests(endpoint)
             ]
             if due:
                 rows += due

@@ -81,6 +81,6 @@ def _listed(row: Row) -> ListedEvent:
         sequence=row["sequence"],
         occurred_at=row["occurred_at"],
         order_version=row["order_version"],
-        order_json=row["data"],
+        document=row["data"],
     )
     return ListedEvent(row["sequence"], row["type"], text)

@@ -78,7 +78,7 @@ _LATER: Final = (
     *(_ORDER.refunding_minor, _ORDER.payment_id),
     *(_OPERATION.payment_id, _OPERATION.reason, _OPERATION.problem),
     *(_OPERATION.failure_code, _OPERATION.failure_message),
-    _EVENT.sequence,
+    *(_EVENT.sequence, _EVENT.endpoint_id),
 )
 """Columns that a new order leaves to the database's defaults: `_has_no_past` sees to it."""
 

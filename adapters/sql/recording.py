@@ -9,6 +9,7 @@ from uuid import UUID
 from sqlalchemy import Executable, Table, Update, update
 
 from adapters.sql.api_keys import retirement
+from adapters.sql.deliveries import redelivery_updates
 from adapters.sql.rows import (
     answer_to_row,
     api_key_to_row,
@@ -25,8 +26,10 @@ from adapters.sql.tables import (
     webhook_endpoints,
 )
 from adapters.sql.webhook_endpoints import endpoint_update
-from adapters.sql.webhook_rows import endpoint_to_row
+from adapters.sql.webhook_rows import endpoint_event_to_row, endpoint_to_row
 from application.ports.idempotency import Record
+from domain.delivery import Redelivery
+from domain.event import EndpointEvent
 from domain.merchant import ApiKeyChange
 from domain.order import Change, Order
 from domain.webhook import EndpointChange
@@ -53,22 +56,31 @@ class Rows:
 def rows_of(record: Record) -> Rows:
     claim = answer_to_row(record.answer)
     match record.change:
-        case Change(order=order, event=event, operation=operation):
-            made = [(events, event_to_row(event, _document(record)))]
-            if operation is not None:
-                made.insert(0, (payment_operations, operation_to_row(operation)))
-            if order.version > 1:
-                return Rows(claim=claim, made=made, changed=(order_update(order),))
-            return Rows(claim=claim, made=[(orders, order_to_row(order)), *made])
+        case Change():
+            return _of_order(record, record.change, claim)
         case ApiKeyChange(issued=issued, retired=retired):
             changed = () if retired is None else (retirement(retired),)
             return Rows(claim=claim, made=[(api_keys, api_key_to_row(issued))], changed=changed)
+        case EndpointChange(endpoint=endpoint) if endpoint.version > 1:
+            return Rows(claim=claim, made=(), changed=(endpoint_update(endpoint),))
         case EndpointChange(endpoint=endpoint):
-            if endpoint.version > 1:
-                return Rows(claim=claim, made=(), changed=(endpoint_update(endpoint),))
             return Rows(claim=claim, made=[(webhook_endpoints, endpoint_to_row(endpoint))])
+        case EndpointEvent():
+            return Rows(claim=claim, made=[(events, endpoint_event_to_row(record.change))])
+        case Redelivery():
+            return Rows(claim=claim, made=(), changed=redelivery_updates(record.change))
         case never:
             assert_never(never)
+
+
+def _of_order(record: Record, change: Change, claim: Row) -> Rows:
+    order, operation = change.order, change.operation
+    made = [(events, event_to_row(change.event, _document(record)))]
+    if operation is not None:
+        made.insert(0, (payment_operations, operation_to_row(operation)))
+    if order.version > 1:
+        return Rows(claim=claim, made=made, changed=(order_update(order),))
+    return Rows(claim=claim, made=[(orders, order_to_row(order)), *made])
 
 
 def order_update(order: Order) -> Update:

@@ -191,6 +191,7 @@ def event_to_row(event: OrderEvent, document: str) -> dict[str, Any]:
         "occurred_at": event.occurred_at,
         "data": document,
         "sequence": None,
+        "endpoint_id": None,
     }
 
 

@@ -216,6 +216,7 @@ events = Table(
     Column("occurred_at", Moment, nullable=False),
     Column("data", Text, nullable=False),
     Column("sequence", BigInteger),
+    Column("endpoint_id", Uuid),
     PrimaryKeyConstraint("id", "merchant_id"),
     UniqueConstraint("order_id", "order_version", "merchant_id"),
     ForeignKeyConstraint(["order_id", "merchant_id"], ["orders.id", "orders.merchant_id"]),
@@ -278,6 +279,15 @@ Index(
     webhook_endpoints.c.due_at,
     postgresql_where=DUE,
     sqlite_where=DUE,
+)
+
+TO_HOLD: Final = text("status <> 'enabled' AND due_at IS NOT NULL")
+"""Of endpoints that are not told any more: for whom something may wait all the same."""
+Index(
+    "ix_webhook_endpoints_to_hold",
+    webhook_endpoints.c.due_at,
+    postgresql_where=TO_HOLD,
+    sqlite_where=TO_HOLD,
 )
 
 webhook_deliveries = Table(

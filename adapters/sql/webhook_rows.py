@@ -4,9 +4,9 @@ from datetime import timedelta
 from typing import Any, Final
 
 from adapters.sql.rows import Row
-from application.event_document import event_body
+from application.event_document import data_text, event_body
 from domain.delivery import Delivery, DeliveryAttempt, DeliveryState
-from domain.event import EventType
+from domain.event import EndpointEvent, EventType
 from domain.webhook import DisabledReason, EndpointStatus, WebhookEndpoint
 
 _MILLISECOND: Final = timedelta(milliseconds=1)
@@ -50,6 +50,20 @@ def row_to_endpoint(row: Row) -> WebhookEndpoint:
         created_at=row["created_at"],
         updated_at=row["updated_at"],
     )
+
+
+def endpoint_event_to_row(event: EndpointEvent) -> dict[str, Any]:
+    return {
+        "id": event.id,
+        "merchant_id": event.merchant_id,
+        "order_id": None,
+        "order_version": None,
+        "endpoint_id": event.endpoint_id,
+        "type": event.type.value,
+        "occurred_at": event.occurred_at,
+        "data": event.document,
+        "sequence": None,
+    }
 
 
 def delivery_to_row(delivery: Delivery) -> dict[str, Any]:
@@ -114,11 +128,10 @@ def row_to_attempt(row: Row) -> DeliveryAttempt:
 
 def body_of(row: Row) -> bytes:
     """What a delivery carries, of a row that has the delivery's columns and the event's."""
-    about = "webhook_endpoint" if row["order_id"] is None else "order"
     return event_body(
         id=row["event_id"],
         type=row["event_type"],
         sequence=row["sequence"],
         occurred_at=row["occurred_at"],
-        data=f'{{"{about}":{row["data"]}}}',
+        data=data_text(row["data"], about_order=row["order_id"] is not None),
     )

@@ -59,6 +59,12 @@ class DeliveryTurns(Protocol):
         waits for another. The moment is the database's own."""
 
     @abstractmethod
+    async def hold(self, limit: int) -> int:
+        """Hold at most `limit` deliveries that wait for an endpoint that is not enabled, and answer
+        how many those were."""
+
+    @abstractmethod
     async def record(self, outcome: Outcome, settle: Settle) -> bool:
-        """Save what came of a turn and end it, all or nothing. False when the turn is stale, for
-        somebody has held the endpoint since, or it is gone: nothing is saved then."""
+        """Save what came of a turn and end it, all or nothing; an endpoint that is disabled by it
+        is an event. False when the turn is stale, for somebody has held the endpoint since, or it
+        is gone: nothing is saved then."""

@@ -7,6 +7,8 @@ from typing import Protocol
 from uuid import UUID
 
 from application.fingerprint import Fingerprint
+from domain.delivery import Redelivery
+from domain.event import EndpointEvent
 from domain.merchant import ApiKeyChange
 from domain.order import Change
 from domain.quick import quick
@@ -40,7 +42,7 @@ class Record:
     an order goes `document`, the order's public JSON text as the change left it."""
 
     answer: StoredAnswer
-    change: Change | ApiKeyChange | EndpointChange
+    change: Change | ApiKeyChange | EndpointChange | EndpointEvent | Redelivery
     document: bytes | None = None
 
 

@@ -20,6 +20,7 @@ from entrypoints.http import (
     idempotency_keys,
     orders,
     payments,
+    webhook_deliveries,
     webhook_endpoints,
 )
 from entrypoints.http.cursor import Cursors
@@ -78,7 +79,7 @@ def create_app(container: Container, *, run_worker: bool = False, direct: bool =
     app.state.run_worker = run_worker
     add_error_handlers(app)
     for module in (
-        *(orders, payments, events, webhook_endpoints),
+        *(orders, payments, events, webhook_endpoints, webhook_deliveries),
         *(idempotency_keys, api_keys, health),
     ):
         app.include_router(module.router)

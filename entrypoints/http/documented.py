@@ -111,6 +111,12 @@ def accepted(model: type[BaseModel]) -> dict[int | str, dict[str, Any]]:
     return _first_and_repeats(202, model, first, "A repeat: the first answer again.")
 
 
+def queued(model: type[BaseModel]) -> dict[int | str, dict[str, Any]]:
+    """202 for the first answer and 200 for its repeats, with one schema."""
+    first = "Accepted, and durable: it is sent next."
+    return _first_and_repeats(202, model, first, "A repeat: the first answer again.")
+
+
 def done_or_accepted(model: type[BaseModel]) -> dict[int | str, dict[str, Any]]:
     """200 for what was done at once and for repeats, 202 for what the gateway has to do first."""
     first = "Accepted, and durable: the gateway is asked next."

@@ -2,37 +2,30 @@
 
 import re
 from datetime import datetime
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final
 from uuid import UUID
 
 from pydantic import BeforeValidator, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 
 from domain.event import EventType
+from entrypoints.http.event_types import EventTypeName
 from entrypoints.http.schemas import In, OrderOut, Out, from_digits
+from entrypoints.http.webhook_schemas import WebhookEndpointOut
 
 LAST_SEQUENCE: Final = 2**63 - 1
 
-EventTypeName = Literal[
-    "order.created",
-    "order.processing",
-    "order.authorized",
-    "order.paid",
-    "order.failed",
-    "order.canceled",
-    "order.refunded",
-    "refund.created",
-    "refund.succeeded",
-    "refund.failed",
-    "webhook_endpoint.disabled",
-    "webhook_endpoint.test",
-]
 
-
-class EventDataOut(Out):
-    """What the event is about."""
+class OrderEventDataOut(Out):
+    """What an event of an order is about."""
 
     order: OrderOut = Field(description="The order as the change left it.")
+
+
+class EndpointEventDataOut(Out):
+    """What an event of a webhook endpoint is about."""
+
+    webhook_endpoint: WebhookEndpointOut
 
 
 class EventOut(Out):
@@ -42,8 +35,10 @@ class EventOut(Out):
     type: EventTypeName
     sequence: int = Field(description="Counts your events from 1, without a gap.")
     timestamp: datetime = Field(description="When it happened.")
-    order_version: int = Field(description="The order's `version` since then.")
-    data: EventDataOut
+    order_version: int | None = Field(
+        description="The order's `version` since then; null for an event of a webhook endpoint."
+    )
+    data: OrderEventDataOut | EndpointEventDataOut
 
 
 class EventList(Out):

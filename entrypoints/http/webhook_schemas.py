@@ -7,7 +7,7 @@ from uuid import UUID
 from pydantic import Field
 
 from domain.event import EventType
-from entrypoints.http.event_schemas import EventTypeName
+from entrypoints.http.event_types import EventTypeName
 from entrypoints.http.schemas import TEXT, In, Out
 
 MAX_URL_LENGTH = 2_048

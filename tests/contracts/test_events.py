@@ -81,7 +81,7 @@ def listed(change: Change, sequence: int) -> ListedEvent:
         sequence=sequence,
         occurred_at=event.occurred_at,
         order_version=event.order_version,
-        order_json=order_json(change.order),
+        document=order_json(change.order),
     )
     return ListedEvent(sequence, event.type, text)
 

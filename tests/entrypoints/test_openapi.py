@@ -30,6 +30,11 @@ OPERATIONS = {
     "change_webhook_endpoint": "patch /v1/webhook-endpoints/{endpoint_id}",
     "delete_webhook_endpoint": "delete /v1/webhook-endpoints/{endpoint_id}",
     "rotate_webhook_secret": "post /v1/webhook-endpoints/{endpoint_id}/rotate-secret",
+    "list_webhook_deliveries": "get /v1/webhook-endpoints/{endpoint_id}/deliveries",
+    "get_webhook_delivery": "get /v1/webhook-deliveries/{delivery_id}",
+    "redeliver_webhook": "post /v1/webhook-deliveries/{delivery_id}/redeliver",
+    "redeliver_webhooks": "post /v1/webhook-endpoints/{endpoint_id}/redeliver",
+    "send_test_webhook": "post /v1/webhook-endpoints/{endpoint_id}/test",
     "get_idempotency_key": "get /v1/idempotency-keys/{key}",
     "issue_api_key": "post /v1/api-keys",
     "list_api_keys": "get /v1/api-keys",
@@ -57,6 +62,11 @@ SCOPES = {
     "change_webhook_endpoint": "webhooks:manage",
     "delete_webhook_endpoint": "webhooks:manage",
     "rotate_webhook_secret": "webhooks:manage",
+    "list_webhook_deliveries": "webhooks:manage",
+    "get_webhook_delivery": "webhooks:manage",
+    "redeliver_webhook": "webhooks:manage",
+    "redeliver_webhooks": "webhooks:manage",
+    "send_test_webhook": "webhooks:manage",
     "get_idempotency_key": "orders:read",
     "issue_api_key": "keys:manage",
     "list_api_keys": "keys:manage",
@@ -68,6 +78,7 @@ FIRST = {
     **dict.fromkeys(("capture_order", "cancel_order"), "202"),
     "create_webhook_endpoint": "201",
     "rotate_webhook_secret": "200",
+    **dict.fromkeys(("redeliver_webhook", "redeliver_webhooks", "send_test_webhook"), "202"),
 }
 """The status of what a POST does for the first time."""
 TYPES = {"object", "array", "string", "integer", "number", "boolean", "null"}

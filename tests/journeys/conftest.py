@@ -119,6 +119,7 @@ def _production(database_url: str, redis_url: str) -> dict[str, str]:
         "HARBOR_DATABASE_URL": database_url,
         "HARBOR_REDIS_URL": redis_url,
         "HARBOR_SECRET_KEY": SECRET,
+        "HARBOR_WEBHOOK_ALLOW_LOOPBACK": "true",
     }
 
 

@@ -10,7 +10,15 @@ import httpx2
 import pytest
 
 from domain.merchant import ALL_SCOPES
-from tests.journeys.api import Api, a_key, an_order, assert_problem, client_of, new_merchant
+from tests.journeys.api import (
+    LOOK_AGAIN_SECONDS,
+    Api,
+    a_key,
+    an_order,
+    assert_problem,
+    client_of,
+    new_merchant,
+)
 from tests.journeys.server import Harbor, HarborServer
 
 pytestmark = pytest.mark.anyio
@@ -277,6 +285,17 @@ async def _rotate(api: Api, key_id: str) -> httpx2.Response:
     return await api.post(f"/v1/api-keys/{key_id}/rotate", {"overlap_seconds": 0})
 
 
+async def _a_delivery(api: Api, hook: str) -> str:
+    """The id of one to the endpoint, once there is one."""
+    async with asyncio.timeout(20):
+        while True:
+            found = await api.walk(f"{hook}/deliveries")
+            if found:
+                delivery_id: str = found[0]["id"]
+                return delivery_id
+            await asyncio.sleep(LOOK_AGAIN_SECONDS)
+
+
 async def test_no_route_lets_a_merchant_see_or_touch_anothers_rows(
     till: Api, other_till: Api
 ) -> None:
@@ -291,6 +310,9 @@ async def test_no_route_lets_a_merchant_see_or_touch_anothers_rows(
     held = await other.authorized(customer_id="theirs")
     endpoint = {"url": "https://theirs.example/", "description": "theirs"}
     hook = (await other.post("/v1/webhook-endpoints", endpoint)).headers["location"]
+    await other.post(f"{hook}/test")
+    delivery = f"/v1/webhook-deliveries/{await _a_delivery(other, hook)}"
+    stretch = {"created_from": "2026-01-01T00:00:00Z", "created_before": "2036-01-01T00:00:00Z"}
     before = await other.walk("/v1/orders")
     path, path_of_held = f"/v1/orders/{order['id']}", f"/v1/orders/{held['id']}"
     seen: dict[str, list[httpx2.Response]] = {
@@ -320,6 +342,15 @@ async def test_no_route_lets_a_merchant_see_or_touch_anothers_rows(
         ],
         "post /v1/webhook-endpoints/{endpoint_id}/rotate-secret": [
             await api.post(f"{hook}/rotate-secret")
+        ],
+        "get /v1/webhook-endpoints/{endpoint_id}/deliveries": [await api.get(f"{hook}/deliveries")],
+        "post /v1/webhook-endpoints/{endpoint_id}/test": [await api.post(f"{hook}/test")],
+        "post /v1/webhook-endpoints/{endpoint_id}/redeliver": [
+            await api.post(f"{hook}/redeliver", stretch)
+        ],
+        "get /v1/webhook-deliveries/{delivery_id}": [await api.get(delivery)],
+        "post /v1/webhook-deliveries/{delivery_id}/redeliver": [
+            await api.post(f"{delivery}/redeliver")
         ],
         "get /v1/idempotency-keys/{key}": [await api.get(f"/v1/idempotency-keys/{key}")],
         "get /v1/api-keys": [await api.get("/v1/api-keys")],

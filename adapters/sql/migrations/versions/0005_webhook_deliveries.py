@@ -11,10 +11,12 @@ branch_labels = None
 depends_on = None
 
 _DUE = sa.text("status = 'enabled' AND due_at IS NOT NULL")
+_TO_HOLD = sa.text("status <> 'enabled' AND due_at IS NOT NULL")
 _WAITING = sa.text("state = 'pending'")
 
 
 def upgrade() -> None:
+    op.add_column("events", sa.Column("endpoint_id", sa.Uuid(), nullable=True))
     for column in (
         sa.Column("due_at", Moment, nullable=True),
         sa.Column("fence", sa.Integer(), server_default="0", nullable=False),
@@ -28,6 +30,14 @@ def upgrade() -> None:
         unique=False,
         postgresql_where=_DUE,
         sqlite_where=_DUE,
+    )
+    op.create_index(
+        "ix_webhook_endpoints_to_hold",
+        "webhook_endpoints",
+        ["due_at"],
+        unique=False,
+        postgresql_where=_TO_HOLD,
+        sqlite_where=_TO_HOLD,
     )
     op.create_table(
         "webhook_deliveries",
