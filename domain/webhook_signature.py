@@ -42,6 +42,14 @@ def signature_header(secrets: Iterable[str], message_id: str, timestamp: int, bo
     return " ".join(sign(secret, message_id, timestamp, body) for secret in secrets)
 
 
+def is_signed(secret: str, message_id: str, timestamp: int, body: bytes, header: str) -> bool:
+    """Whether one of the signatures in the header is of this secret, in constant time. How old the
+    timestamp may be is for the receiver to say. Raises ValueError as `sign` does."""
+    expected = sign(secret, message_id, timestamp, body)
+    given = [each for each in header.split(" ") if each.isascii()]
+    return sum(hmac.compare_digest(expected, each) for each in given) > 0
+
+
 def _key(secret: str) -> bytes:
     key = _decoded(secret.removeprefix(PREFIX)) if secret.startswith(PREFIX) else b""
     if not MIN_SECRET_BYTES <= len(key) <= MAX_SECRET_BYTES:

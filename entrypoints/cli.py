@@ -28,6 +28,7 @@ from entrypoints.cli_output import (
     show,
 )
 from entrypoints.cli_payments import gateway_command, operation_app, order_app, reconcile_command
+from entrypoints.cli_webhooks import webhook_app
 from entrypoints.container import Container
 from entrypoints.serve import ServeError, ServeOptions, serve
 from entrypoints.settings import Settings, SettingsError
@@ -49,6 +50,7 @@ app.add_typer(merchant_app, name="merchant")
 app.add_typer(key_app, name="key")
 app.add_typer(order_app, name="order")
 app.add_typer(operation_app, name="operation")
+app.add_typer(webhook_app, name="webhook")
 app.command("gateway")(gateway_command)
 app.command("reconcile")(reconcile_command)
 

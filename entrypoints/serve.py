@@ -153,6 +153,9 @@ def _greet(demo: CreatedMerchant | None, address: str) -> None:
             "Place an order (run it twice: the second answer is the first again):",
             "",
             _curl(address, demo.first_key.text),
+            "See what it is told as a partner would, signed and verified:",
+            "",
+            f".venv/bin/harbor webhook listen {demo.merchant.id}",
         ]
     print("\n".join(lines), flush=True)  # noqa: T201
 
