@@ -15,10 +15,10 @@ from application.ports.webhook_sender import Answered, Unanswered, WebhookReques
 from application.webhook_secrets import WebhookSecrets
 from domain.delivery import Delivery, DeliveryAttempt
 
-LEASE: Final = timedelta(seconds=60)
-"""More than the longest attempt after the last moment at which one is begun."""
-_BEGIN_WITHIN: Final = 30.0
-"""Seconds of a turn in which attempts are begun."""
+_FOR_THE_LAST: Final = timedelta(seconds=25)
+"""Of a lease, for the attempt that was begun last and the recording."""
+_LEAST_BEGINNING: Final = 0.1
+"""The part of a lease in which attempts are begun, if that would leave none."""
 _TOGETHER: Final = 32
 """Attempts at one endpoint."""
 _DELIVERIES: Final = 100
@@ -38,17 +38,24 @@ class DeliverWebhooks:
         secrets: WebhookSecrets,
         ids: Ids,
         clock: Clock,
+        lease: timedelta,
     ) -> None:
+        """`lease` is how long a turn is held: at least 25 seconds, which is more than a tenth of it
+        and the longest attempt. If attempts outlived it, somebody else would make them anew and
+        none would be recorded, ever, of an endpoint that is slow for good."""
         self._turns = turns
         self._sender = sender
         self._secrets = secrets
         self._ids = ids
         self._clock = clock
+        self._lease = lease
+        beginning = max(lease - _FOR_THE_LAST, lease * _LEAST_BEGINNING)
+        self._begin_seconds = beginning.total_seconds()
 
     async def claim(self, limit: int, *, failing: bool) -> Sequence[Turn]:
         """At most `limit` endpoints that something is due for: those at which nothing has
         succeeded lately, or the others. Raises StorageUnavailable."""
-        return await self._turns.claim(LEASE, limit, _DELIVERIES, failing=failing)
+        return await self._turns.claim(self._lease, limit, _DELIVERIES, failing=failing)
 
     async def hold(self) -> int:
         """Hold some of what waits for endpoints that are not enabled; how many those were.
@@ -58,7 +65,8 @@ class DeliverWebhooks:
     async def carry_out(self, turn: Turn) -> None:
         """Tell the endpoint what is due, and record it. Raises StorageUnavailable; then, as when it
         is canceled or its process dies, all of it is told again when the lease has ended."""
-        attempts = await _Telling(turn, self._sender, self._opened(turn), self._clock).all()
+        secrets, until = self._opened(turn), self._clock.monotonic() + self._begin_seconds
+        attempts = await _Telling(turn, self._sender, secrets, self._clock, until).all()
         if not await self._turns.record(Outcome(turn=turn, attempts=attempts), self._settle):
             _log.warning(
                 "deliveries were made, but the turn had gone",
@@ -97,17 +105,18 @@ class _Telling:
     sender: WebhookSender
     secrets: tuple[str, ...]
     clock: Clock
+    until: float
+    """The moment, of the clock that never goes back, after which none is begun."""
 
     async def all(self) -> tuple[DeliveryAttempt, ...]:
         """In the order in which they ended."""
         attempts: list[DeliveryAttempt] = []
         places = asyncio.Semaphore(_TOGETHER)
-        until = self.clock.monotonic() + _BEGIN_WITHIN
 
         async def tell(chain: Sequence[DueDelivery]) -> None:
             for due in chain:
                 async with places:
-                    if self.clock.monotonic() >= until:
+                    if self.clock.monotonic() >= self.until:
                         return
                     attempts.append(await self._tell(due))
 

@@ -338,6 +338,7 @@ class Container(DeclarativeContainer):
         secrets=webhook_secrets,
         ids=ids,
         clock=clock,
+        lease=Singleton(timedelta, seconds=settings.provided.webhook_lease_seconds),
     )
     list_deliveries: Provider[ListDeliveries] = Singleton(
         ListDeliveries, deliveries=deliveries, endpoints=webhook_endpoints

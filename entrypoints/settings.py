@@ -84,6 +84,8 @@ class Settings(BaseSettings):
     gateway_seconds: Seconds = 10.0
     gateway_concurrency: int = Field(384, ge=1, le=10_000)
     webhook_concurrency: int = Field(200, ge=1, le=10_000)
+    # An attempt takes up to 20 seconds, and has to be recorded before somebody else may begin.
+    webhook_lease_seconds: float = Field(60.0, ge=25, le=3600, allow_inf_nan=False)
     worker_poll_seconds: Seconds = 0.25
     reconcile_after_seconds: Seconds = 30.0
     retry_pause_seconds: Seconds = 300.0

@@ -52,6 +52,7 @@ WRONG = {
         name: ["v4lue", "0", "-1", "1e400", "nan", "inf", "999999999999", "1,5", "0x10"]
         for name in NUMBERS
     },
+    "webhook_lease_seconds": ["v4lue", "0", "24.9", "3601", "1e400", "nan", "inf", "60,0"],
 }
 
 
