@@ -10,11 +10,12 @@ import uvicorn
 
 
 @asynccontextmanager
-async def serving(app: Any) -> AsyncIterator[str]:
-    """Its URL. What connects before it has started waits until it has."""
+async def serving(app: Any, port: int = 0) -> AsyncIterator[str]:
+    """Its URL, on a free port unless one is given. What connects before it has started waits until
+    it has."""
     # Of TCP by name: asyncio sends small writes at once only where it knows that it is TCP.
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP) as listening:
-        listening.bind(("127.0.0.1", 0))
+        listening.bind(("127.0.0.1", port))
         listening.listen()
         config = uvicorn.Config(
             app, log_config=None, access_log=False, ws="none", timeout_graceful_shutdown=1

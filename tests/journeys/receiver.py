@@ -65,13 +65,14 @@ class Receiver:
 
 
 @asynccontextmanager
-async def receiving() -> AsyncIterator[Receiver]:
-    """On a free port of the loopback."""
+async def receiving(port: int = 0) -> AsyncIterator[Receiver]:
+    """On the loopback, on a free port unless one is given."""
     receiver = Receiver(url="")
 
     async def receive(request: Request) -> Response:
         return await receiver.receive(request)
 
-    async with serving(Starlette(routes=[Route("/hook", receive, methods=["POST"])])) as url:
+    app = Starlette(routes=[Route("/hook", receive, methods=["POST"])])
+    async with serving(app, port) as url:
         receiver.url = f"{url}/hook"
         yield receiver
