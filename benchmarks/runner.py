@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from benchmarks import build, payments, workloads
+from benchmarks import build, payments, webhooks, workloads
 from benchmarks.checking import NotTheSameWork
 from benchmarks.circumstances import circumstances
 from benchmarks.cluster import ShimInactive
@@ -31,6 +31,7 @@ NAMES: Final = (
     *FOOTPRINT_ON_POSTGRESQL,
     *payments.AT_ONCE,
     *payments.SLOW,
+    *webhooks.NAMES,
     SURVEY,
     *MILLION,
 )
@@ -114,6 +115,11 @@ class Benchmark:
             names=payments.SLOW,
             run=lambda: self._tell(*payments.slow(self._stage, operations=SLOW_OPERATIONS)),
             why_not=only_full,
+        )
+        amounts = webhooks.QUICK if self._wish.quick else webhooks.FULL
+        yield Step(
+            names=webhooks.NAMES,
+            run=lambda: self._tell(*webhooks.deliveries(self._stage, amounts)),
         )
         yield Step(names=(SURVEY,), run=self._survey, why_not=only_full)
         yield Step(names=MILLION, run=self._million, why_not=only_full)
