@@ -56,7 +56,7 @@ class HeldDatabase(Database):
 
 @pytest.fixture
 def turns(postgresql_database: Database) -> SqlDeliveryTurns:
-    return SqlDeliveryTurns(postgresql_database, SystemClock())
+    return SqlDeliveryTurns(postgresql_database, SystemClock(), SystemIds())
 
 
 @pytest.fixture

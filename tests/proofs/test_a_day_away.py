@@ -130,7 +130,7 @@ def secrets() -> WebhookSecrets:
 async def deliver(database: Database, secrets: WebhookSecrets) -> AsyncIterator[DeliverWebhooks]:
     sender = HttpWebhookSender(allow_loopback=True)
     yield DeliverWebhooks(
-        turns=SqlDeliveryTurns(database, SystemClock()),
+        turns=SqlDeliveryTurns(database, SystemClock(), SystemIds()),
         sender=sender,
         secrets=secrets,
         ids=SystemIds(),

@@ -23,7 +23,7 @@ type event struct {
 	Type     string `json:"type"`
 	Sequence int64  `json:"sequence"`
 	Data     struct {
-		Order struct {
+		Order *struct { // nil for an event of the endpoint itself
 			ID      string `json:"id"`
 			Status  string `json:"status"`
 			Version int    `json:"version"`

@@ -9,7 +9,7 @@ interface Event {
   id: string;
   type: string;
   sequence: number;
-  data: { order: { id: string; status: string; version: number } };
+  data: { order?: { id: string; status: string; version: number } };
 }
 
 const webhook = new Webhook(process.env.WEBHOOK_SECRET ?? ""); // whsec_…
