@@ -11,7 +11,7 @@ class DeleteWebhookEndpoint:
         self._endpoints = endpoints
 
     async def __call__(self, merchant_id: UUID, endpoint_id: UUID) -> None:
-        """With all that waits for it and all that was tried. The events stay in the feed.
+        """It is told nothing more. What was delivered to it can still be looked at.
         Raises WebhookEndpointNotFound, StorageUnavailable."""
         if not await self._endpoints.delete(merchant_id, endpoint_id):
             raise WebhookEndpointNotFound

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -19,9 +19,11 @@ _FOR_THE_LAST: Final = timedelta(seconds=25)
 """Of a lease, for the attempt that was begun last and the recording."""
 _LEAST_BEGINNING: Final = 0.1
 """The part of a lease in which attempts are begun, if that would leave none."""
-_TOGETHER: Final = 32
+_TOGETHER: Final = 16
 """Attempts at one endpoint."""
-_DELIVERIES: Final = 100
+_TOGETHER_FAILING: Final = 4
+"""Attempts at one where nothing has succeeded lately."""
+_DELIVERIES: Final = 50
 """Of one turn."""
 _HELD_AT_ONCE: Final = 1_000
 _NO_SECRET: Final = "secret_unreadable"  # noqa: S105 - the name of a problem
@@ -51,11 +53,16 @@ class DeliverWebhooks:
         self._lease = lease
         beginning = max(lease - _FOR_THE_LAST, lease * _LEAST_BEGINNING)
         self._begin_seconds = beginning.total_seconds()
+        self._stopping = False
 
     async def claim(self, limit: int, *, failing: bool) -> Sequence[Turn]:
         """At most `limit` endpoints that something is due for: those at which nothing has
         succeeded lately, or the others. Raises StorageUnavailable."""
         return await self._turns.claim(self._lease, limit, _DELIVERIES, failing=failing)
+
+    def stop(self) -> None:
+        """Begin nothing more; what was begun ends, and is recorded."""
+        self._stopping = True
 
     async def hold(self) -> int:
         """Hold some of what waits for endpoints that are not enabled; how many those were.
@@ -65,8 +72,13 @@ class DeliverWebhooks:
     async def carry_out(self, turn: Turn) -> None:
         """Tell the endpoint what is due, and record it. Raises StorageUnavailable; then, as when it
         is canceled or its process dies, all of it is told again when the lease has ended."""
-        secrets, until = self._opened(turn), self._clock.monotonic() + self._begin_seconds
-        attempts = await _Telling(turn, self._sender, secrets, self._clock, until).all()
+        until = self._clock.monotonic() + self._begin_seconds
+
+        def may_begin() -> bool:
+            return not self._stopping and self._clock.monotonic() < until
+
+        secrets = self._opened(turn)
+        attempts = await _Telling(turn, self._sender, secrets, self._clock, may_begin).all()
         if not await self._turns.record(Outcome(turn=turn, attempts=attempts), self._settle):
             _log.warning(
                 "deliveries were made, but the turn had gone",
@@ -105,18 +117,18 @@ class _Telling:
     sender: WebhookSender
     secrets: tuple[str, ...]
     clock: Clock
-    until: float
-    """The moment, of the clock that never goes back, after which none is begun."""
+    may_begin: Callable[[], bool]
 
     async def all(self) -> tuple[DeliveryAttempt, ...]:
         """In the order in which they ended."""
         attempts: list[DeliveryAttempt] = []
-        places = asyncio.Semaphore(_TOGETHER)
+        failing = self.turn.endpoint.failing_since is not None
+        places = asyncio.Semaphore(_TOGETHER_FAILING if failing else _TOGETHER)
 
         async def tell(chain: Sequence[DueDelivery]) -> None:
             for due in chain:
                 async with places:
-                    if self.clock.monotonic() >= self.until:
+                    if not self.may_begin():
                         return
                     attempts.append(await self._tell(due))
 

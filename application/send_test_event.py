@@ -10,7 +10,7 @@ from application.json_text import json_text, render
 from application.once import Answer, Claim, Made, Once
 from application.ports.ids import Ids
 from application.ports.webhook_endpoints import WebhookEndpoints
-from application.webhook_endpoint_document import webhook_endpoint_document
+from application.webhook_endpoint_document import webhook_endpoint_in_event
 from domain.event import EndpointEvent, EventType
 
 _ACCEPTED: Final = 202
@@ -46,7 +46,7 @@ class SendTestEvent:
                 endpoint_id=endpoint.id,
                 type=EventType.ENDPOINT_TEST,
                 occurred_at=now,
-                document=json_text(webhook_endpoint_document(endpoint)),
+                document=json_text(webhook_endpoint_in_event(endpoint)),
             )
             return Made(
                 resource_type="webhook_endpoint",

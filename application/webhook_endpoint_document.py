@@ -21,6 +21,12 @@ def webhook_endpoint_document(endpoint: WebhookEndpoint) -> dict[str, Any]:
     }
 
 
+def webhook_endpoint_in_event(endpoint: WebhookEndpoint) -> dict[str, Any]:
+    """What the merchant's other endpoints and readers of the feed learn of it: not where it is."""
+    document = webhook_endpoint_document(endpoint)
+    return {name: document[name] for name in ("id", "status", "disabled_reason")}
+
+
 def webhook_endpoint_with_secret(endpoint: WebhookEndpoint, secret: str) -> dict[str, Any]:
     """What is shown once, when the secret was made."""
     return webhook_endpoint_document(endpoint) | {"secret": secret}

@@ -11,6 +11,7 @@ import typer
 
 from application.create_webhook_endpoint import CreateWebhookEndpointCommand
 from application.delivery_document import delivery_document
+from application.errors import MerchantNotFound
 from application.once import Answer, Claim
 from application.pages import Page
 from application.ports.deliveries import DeliveryFilter
@@ -37,6 +38,8 @@ def webhook_listen(
     from entrypoints.listener import Listener, listening_server
 
     async def listen(container: Container) -> None:
+        if not await container.merchants().exists(merchant_id):
+            raise MerchantNotFound
         listener = Listener(typer.echo)
         try:
             server, bound, url = listening_server(listener, port)

@@ -31,6 +31,8 @@ _MOST_BEGUN: Final = 2
 end."""
 _NUMBERED_AT_ONCE: Final = 500
 _TROUBLE_SECONDS: Final = 1.0
+_FILES: Final = 65_536
+"""That may be open in a process, connections among them."""
 _FOR_WORK_BEGUN: Final = 0.8
 """The part of a stop's time in which it may still end."""
 
@@ -47,6 +49,7 @@ class Worker:
         self._changed = asyncio.Event()
         """Set when the gateway has answered, when that is recorded, or when it is time to stop."""
         self._at_work: set[asyncio.Task[None]] = set()
+        self._delivering: asyncio.Task[None] | None = None
         self._asking = 0
         """How many of them wait for the gateway; the others are being recorded."""
         self._deliverer = Deliverer(
@@ -57,12 +60,13 @@ class Worker:
 
     async def run(self) -> None:
         _log.info("worker started")
+        self._delivering = asyncio.create_task(self._deliverer.run())
         chores = [
             asyncio.create_task(self._each(CLEAN_EVERY_SECONDS, self._clean)),
             asyncio.create_task(self._compare_daily()),
             asyncio.create_task(self._number_events()),
             asyncio.create_task(self._each(HOLD_EVERY_SECONDS, self._hold)),
-            asyncio.create_task(self._deliverer.run()),
+            self._delivering,
         ]
         try:
             await self._pay()
@@ -112,6 +116,9 @@ class Worker:
 
     async def _finish(self) -> None:
         """What is not done in time, somebody takes up when its lease has ended."""
+        # A claim that is under way brings turns that are to end as well.
+        if self._delivering is not None:
+            await asyncio.wait([self._delivering], timeout=_TROUBLE_SECONDS)
         begun = self._at_work | self._deliverer.at_work
         if begun:
             _log.info("finishing what was begun", extra={"count": len(begun)})
@@ -219,6 +226,18 @@ def loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
     return uvloop.new_event_loop
 
 
+def raise_file_limit() -> None:
+    """To what the system allows: each attempt of a webhook has a connection of its own."""
+    try:
+        import resource  # noqa: PLC0415 - not for every platform
+    except ImportError:
+        return
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _FILES if hard == resource.RLIM_INFINITY else min(_FILES, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
 async def run_worker_process(container: Container) -> None:
     """The worker alone, until SIGINT or SIGTERM."""
     worker = Worker(container)
@@ -229,6 +248,7 @@ async def run_worker_process(container: Container) -> None:
         if container.settings().is_embedded:
             await container.migrate()
         collect_seldom()
+        raise_file_limit()
         await worker.run()
     finally:
         await shut_down(container)

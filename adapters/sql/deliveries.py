@@ -11,7 +11,7 @@ from adapters.sql.database import Database
 from adapters.sql.keyset import after_position, position_values, to_page
 from adapters.sql.moment import Moment
 from adapters.sql.reads import read
-from adapters.sql.tables import webhook_attempts, webhook_deliveries, webhook_endpoints
+from adapters.sql.tables import HELD, webhook_attempts, webhook_deliveries, webhook_endpoints
 from adapters.sql.webhook_rows import row_to_attempt, row_to_delivery
 from application.pages import Page, Position
 from application.ports.deliveries import Deliveries, DeliveryFilter, TriedDelivery
@@ -79,8 +79,8 @@ class SqlDeliveries(Deliveries):
 
 
 def redelivery_updates(asked: Redelivery) -> Sequence[Update]:
-    """The deliveries wait again, and the endpoint is due. The latter changes no row when it is not
-    enabled any more."""
+    """The endpoint is due, and the deliveries wait again. The former changes no row when it is not
+    enabled any more, and comes first: who records a turn holds the endpoint first too."""
     again = {
         "state": DeliveryState.PENDING.value,
         "failures": 0,
@@ -97,9 +97,9 @@ def redelivery_updates(asked: Redelivery) -> Sequence[Update]:
         .values(due_at=func.coalesce(_earlier(asked), literal(asked.now, Moment)))
     )
     which = _which(asked)
-    return (
-        (wake,) if which is None else (update(webhook_deliveries).where(*which).values(again), wake)
-    )
+    if which is None:
+        return (wake,)
+    return (wake, update(webhook_deliveries).where(*which).values(again))
 
 
 def _earlier(asked: Redelivery) -> ColumnElement[Any]:
@@ -129,8 +129,8 @@ def _which(asked: Redelivery) -> Sequence[ColumnElement[bool]] | None:
     )
 
 
-def _asked(which: DeliveryFilter) -> list[ColumnElement[bool]]:
-    conditions = [
+def _asked(which: DeliveryFilter) -> list[Any]:
+    conditions: list[Any] = [
         _DELIVERY.endpoint_id == which.endpoint_id,
         _DELIVERY.merchant_id == which.merchant_id,
     ]
@@ -138,6 +138,8 @@ def _asked(which: DeliveryFilter) -> list[ColumnElement[bool]]:
         conditions.append(_DELIVERY.created_at >= which.created_from)
     if which.created_before is not None:
         conditions.append(_DELIVERY.created_at < which.created_before)
-    if which.state is not None:
+    if which.state is DeliveryState.HELD:
+        conditions.append(HELD)
+    elif which.state is not None:
         conditions.append(_DELIVERY.state == which.state.value)
     return conditions

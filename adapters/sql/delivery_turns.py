@@ -32,12 +32,13 @@ from adapters.sql.webhook_rows import (
     row_to_delivery,
     row_to_endpoint,
 )
+from adapters.sql.writes import TRIES
 from application.json_text import json_text
 from application.ports.clock import Clock
 from application.ports.delivery_turns import DeliveryTurns, DueDelivery, Outcome, Settle, Turn
 from application.ports.faults import StorageUnavailable
 from application.ports.ids import Ids
-from application.webhook_endpoint_document import webhook_endpoint_document
+from application.webhook_endpoint_document import webhook_endpoint_in_event
 from domain.delivery import DeliveryState, judge
 from domain.event import EndpointEvent, EventType
 from domain.webhook import WebhookEndpoint
@@ -137,11 +138,16 @@ class SqlDeliveryTurns(DeliveryTurns):
             raise StorageUnavailable("The database ended the connection.") from error
 
     async def record(self, outcome: Outcome, settle: Settle) -> bool:
-        try:
-            async with self._database.transaction() as connection:
-                return await self._record(connection, outcome, settle)
-        except (ConnectionLost, TransactionConflict) as error:
-            raise StorageUnavailable("The database was too busy or went away.") from error
+        fault: Exception | None = None
+        for _ in range(TRIES):
+            try:
+                async with self._database.transaction() as connection:
+                    return await self._record(connection, outcome, settle)
+            except TransactionConflict as error:
+                fault = error
+            except ConnectionLost as error:
+                raise StorageUnavailable("The database ended the connection.") from error
+        raise StorageUnavailable("The database was too busy.") from fault
 
     async def _record(self, connection: AsyncConnection, outcome: Outcome, settle: Settle) -> bool:
         claimed = outcome.turn.endpoint
@@ -182,29 +188,27 @@ class SqlDeliveryTurns(DeliveryTurns):
             endpoint_id=endpoint.id,
             type=EventType.ENDPOINT_DISABLED,
             occurred_at=endpoint.updated_at,
-            document=json_text(webhook_endpoint_document(endpoint)),
+            document=json_text(webhook_endpoint_in_event(endpoint)),
         )
 
 
 async def _hold(
     connection: AsyncConnection, endpoint_id: UUID, merchant_id: UUID, limit: int
 ) -> int:
-    some = (
-        select(_DELIVERY.id)
-        .where(_DELIVERY.endpoint_id == endpoint_id, _DELIVERY.merchant_id == merchant_id, WAITING)
-        .limit(limit)
-    )
+    own = (_ENDPOINT.id == endpoint_id, _ENDPOINT.merchant_id == merchant_id, TO_HOLD)
+    # Held still before its deliveries are, as everybody does; it may be enabled again by now.
+    still = select(_ENDPOINT.id).where(*own).with_for_update()
+    if (await connection.execute(still)).first() is None:
+        return 0
+    waiting = (_DELIVERY.endpoint_id == endpoint_id, _DELIVERY.merchant_id == merchant_id, WAITING)
+    some = select(_DELIVERY.id).where(*waiting).limit(limit)
     held = await connection.execute(
         update(webhook_deliveries)
-        .where(_DELIVERY.id.in_(some), _DELIVERY.merchant_id == merchant_id)
+        .where(_DELIVERY.id.in_(some), *waiting)
         .values(state=DeliveryState.HELD.value)
     )
     if held.rowcount < limit:
-        await connection.execute(
-            update(webhook_endpoints)
-            .where(_ENDPOINT.id == endpoint_id, _ENDPOINT.merchant_id == merchant_id, TO_HOLD)
-            .values(due_at=None)
-        )
+        await connection.execute(update(webhook_endpoints).where(*own).values(due_at=None))
     return int(held.rowcount)
 
 
@@ -234,13 +238,19 @@ def _due(row: Row) -> DueDelivery:
 async def _save_attempts(
     connection: AsyncConnection, outcome: Outcome, settle: Settle, now: datetime
 ) -> None:
-    deliveries = {each.delivery.id: each.delivery for each in outcome.turn.due}
+    if not outcome.attempts:
+        return
+    # As they are now: somebody may have asked for one of them again meanwhile.
+    tried = select(webhook_deliveries).where(
+        _DELIVERY.id.in_([each.delivery_id for each in outcome.attempts]),
+        _DELIVERY.merchant_id == outcome.turn.endpoint.merchant_id,
+    )
+    found = (await connection.execute(tried)).mappings()
+    deliveries = {row["id"]: row_to_delivery(row) for row in found}
     rows = [
         delivery_to_row(settle(deliveries[attempt.delivery_id], attempt, now))
         for attempt in outcome.attempts
     ]
-    if not rows:
-        return
     await connection.execute(_SAVE_DELIVERY, list(map(_moved, rows)))
     await add_rows(connection, webhook_attempts, [attempt_to_row(e) for e in outcome.attempts])
 

@@ -6,12 +6,13 @@ from datetime import datetime
 from typing import Any, Final, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import Executable, Integer, bindparam, or_, select, update
+from sqlalchemy import Executable, Integer, bindparam, case, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.sql.database import Database
 from adapters.sql.faults import ConnectionLost, TransactionConflict
 from adapters.sql.many_rows import add_rows
+from adapters.sql.moment import Moment
 from adapters.sql.present import present
 from adapters.sql.reads import fetch
 from adapters.sql.statement import Statement
@@ -49,14 +50,20 @@ _GO_ON: Final = (
 )
 
 
+_MOMENT: Final = bindparam("now", type_=Moment)
 _WAKE: Final = (
     update(webhook_endpoints)
     .where(
         webhook_endpoints.c.id == bindparam("at_id"),
         webhook_endpoints.c.merchant_id == bindparam("at_merchant_id"),
-        or_(webhook_endpoints.c.due_at.is_(None), webhook_endpoints.c.due_at > bindparam("now")),
     )
-    .values(due_at=bindparam("now"))
+    # Without a condition on what it is: whoever records a turn may be about to take that back, and
+    # this waits for the row until they have.
+    .values(
+        due_at=case(
+            (webhook_endpoints.c.due_at < _MOMENT, webhook_endpoints.c.due_at), else_=_MOMENT
+        )
+    )
 )
 
 

@@ -322,6 +322,16 @@ Index(
     sqlite_where=WAITING,
 )
 
+HELD: Final = text("state = 'held'")
+Index(
+    "ix_webhook_deliveries_held",
+    webhook_deliveries.c.endpoint_id,
+    webhook_deliveries.c.created_at,
+    webhook_deliveries.c.id,
+    postgresql_where=HELD,
+    sqlite_where=HELD,
+)
+
 webhook_attempts = Table(
     "webhook_attempts",
     metadata,

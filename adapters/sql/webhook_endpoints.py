@@ -9,7 +9,9 @@ from sqlalchemy import (
     Update,
     and_,
     bindparam,
+    case,
     func,
+    literal,
     select,
     text,
     update,
@@ -104,8 +106,16 @@ def endpoint_update(endpoint: WebhookEndpoint, from_version: int | None = None) 
     return (
         update(webhook_endpoints)
         .where(*_is(endpoint.merchant_id, endpoint.id), webhook_endpoints.c.version == before)
-        .values(endpoint_to_row(endpoint))
+        .values(endpoint_to_row(endpoint) | {"failing_since": _failing_since(endpoint)})
     )
+
+
+def _failing_since(endpoint: WebhookEndpoint) -> ColumnElement[Any]:
+    """The worker's to say while the endpoint is enabled, which raises no version; who enables it
+    has it forgotten."""
+    own = webhook_endpoints.c
+    theirs = literal(endpoint.failing_since, own.failing_since.type)
+    return case((own.status == EndpointStatus.ENABLED.value, own.failing_since), else_=theirs)
 
 
 def _is(merchant_id: UUID, endpoint_id: UUID) -> tuple[ColumnElement[bool], ...]:

@@ -11,11 +11,27 @@ class SystemLookup:
 
     def __init__(self, threads: int) -> None:
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="webhook-dns")
+        self._under_way: dict[str, asyncio.Future[list[str]]] = {}
 
     async def __call__(self, name: str) -> list[str]:
-        """Every address of the name, in the system's order. Raises OSError."""
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._threads, _addresses, name)
+        """Every address of the name, in the system's order. Raises OSError.
+
+        Who asks for a name that is being looked up waits for the same answer: a name that nobody
+        answers for takes one thread, however often it is asked for and given up.
+        """
+        found = self._under_way.get(name)
+        if found is None:
+            loop = asyncio.get_running_loop()
+            found = loop.run_in_executor(self._threads, _addresses, name)
+            self._under_way[name] = found
+            found.add_done_callback(lambda done: self._ended(name, done))
+        return await asyncio.shield(found)
+
+    def _ended(self, name: str, found: "asyncio.Future[list[str]]") -> None:
+        del self._under_way[name]
+        if not found.cancelled():
+            # Everybody may have given up: then nobody else fetches it.
+            found.exception()
 
     def close(self) -> None:
         self._threads.shutdown(wait=False, cancel_futures=True)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 USER_AGENT: Final = "harbor-webhooks/1"
 PATIENCE_SECONDS: Final = 20.0
-_LOOKUP_THREADS: Final = 64
+_LOOKUP_THREADS: Final = 256
 
 
 class HttpWebhookSender(WebhookSender):

@@ -32,4 +32,4 @@ class WebhookEndpoints(Protocol):
 
     @abstractmethod
     async def delete(self, merchant_id: UUID, endpoint_id: UUID) -> bool:
-        """Forget it, with all that was delivered to it. False when it was not there."""
+        """Forget it, and its secret. False when it was not there."""

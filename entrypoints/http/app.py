@@ -32,7 +32,7 @@ from entrypoints.http.limits import BODY, Limits, replaying
 from entrypoints.http.observe import Observe
 from entrypoints.http.plain import Plain
 from entrypoints.settings import Settings
-from entrypoints.worker import Worker
+from entrypoints.worker import Worker, raise_file_limit
 
 _log = logging.getLogger("harbor.http")
 
@@ -111,6 +111,8 @@ def _for_origins(settings: Settings, inner: ASGIApp) -> ASGIApp:
 @asynccontextmanager
 async def _lifespan(app: HarborApp) -> AsyncIterator[None]:
     collect_seldom()
+    if app.state.run_worker:
+        raise_file_limit()
     settings = app.container.settings()
     worker = Worker(app.container)
     working = asyncio.create_task(worker.run()) if app.state.run_worker else None

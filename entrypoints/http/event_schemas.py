@@ -2,7 +2,7 @@
 
 import re
 from datetime import datetime
-from typing import Annotated, Final
+from typing import Annotated, Final, Literal
 from uuid import UUID
 
 from pydantic import BeforeValidator, ConfigDict, Field
@@ -11,7 +11,6 @@ from pydantic_core import PydanticCustomError
 from domain.event import EventType
 from entrypoints.http.event_types import EventTypeName
 from entrypoints.http.schemas import In, OrderOut, Out, from_digits
-from entrypoints.http.webhook_schemas import WebhookEndpointOut
 
 LAST_SEQUENCE: Final = 2**63 - 1
 
@@ -22,14 +21,22 @@ class OrderEventDataOut(Out):
     order: OrderOut = Field(description="The order as the change left it.")
 
 
+class EndpointInEventOut(Out):
+    """A webhook endpoint as its events tell of it."""
+
+    id: UUID
+    status: Literal["enabled", "disabled"]
+    disabled_reason: Literal["requested", "gone", "failing"] | None
+
+
 class EndpointEventDataOut(Out):
     """What an event of a webhook endpoint is about."""
 
-    webhook_endpoint: WebhookEndpointOut
+    webhook_endpoint: EndpointInEventOut
 
 
 class EventOut(Out):
-    """One change of an order."""
+    """One change of an order, or what happened to a webhook endpoint."""
 
     id: UUID = Field(description="UUIDv7. A webhook about the event has the same id.")
     type: EventTypeName

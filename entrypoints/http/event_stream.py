@@ -36,7 +36,7 @@ class EventStream(Response):
         self._pages = pages
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        leave = scope[LEAVE] = asyncio.Event()
+        leave: asyncio.Event = scope.setdefault(LEAVE, asyncio.Event())
         head = {"type": "http.response.start", "status": 200, "headers": list(_HEADERS)}
         await send(head)
         ends = [

@@ -23,6 +23,8 @@ from entrypoints.http.problems import Refused
 _SILENCE_SECONDS: Final = 15.0
 """After which a comment says that the stream still stands."""
 
+_MOST_DIGITS: Final = len(str(LAST_SEQUENCE))
+
 router = APIRouter(prefix="/v1", route_class=StrictJsonRoute, tags=["Events"])
 
 
@@ -112,6 +114,7 @@ def _last_event_id(request: Request) -> int:
     if not given or given == [""]:
         return 0
     text = given[0].strip(" \t")
-    if len(given) > 1 or not (text.isascii() and text.isdigit()) or int(text[:20]) > LAST_SEQUENCE:
+    readable = len(given) == 1 and len(text) <= _MOST_DIGITS and text.isascii() and text.isdigit()
+    if not readable or int(text) > LAST_SEQUENCE:
         raise Refused("malformed_request", "Last-Event-ID is the sequence of an event.")
     return int(text)

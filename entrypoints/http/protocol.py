@@ -48,8 +48,9 @@ class BoundedHttpProtocol(HttpToolsProtocol):
     def shutdown(self) -> None:
         """The server stops. An answer without end is told to come to one."""
         super().shutdown()
-        if self._running is not None and (leave := self._running.scope.get(LEAVE)) is not None:
-            leave.set()
+        if self._running is not None:
+            # It may only be about to begin an answer without end.
+            self._running.scope.setdefault(LEAVE, asyncio.Event()).set()
 
     def pause_writing(self) -> None:
         super().pause_writing()

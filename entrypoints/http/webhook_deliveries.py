@@ -85,7 +85,7 @@ async def get_webhook_delivery(
     "/webhook-deliveries/{delivery_id}/redeliver",
     status_code=202,
     response_model=None,
-    responses=queued(DeliveryOut) | problems(*KEYED, *ONCE, _NO_DELIVERY, _DISABLED),
+    responses=queued(DeliveryOut) | problems(*KEYED, *ONCE, _NO_DELIVERY, _NO_ENDPOINT, _DISABLED),
     openapi_extra=IDEMPOTENCY_KEY,
 )
 async def redeliver_webhook(

@@ -158,7 +158,8 @@ async def change_webhook_endpoint(
 async def delete_webhook_endpoint(
     endpoint_id: str, caller: WebhooksManager, container: ContainerOf
 ) -> Response:
-    """Delete a webhook endpoint, with all that waits for it. The events stay in the feed."""
+    """Delete a webhook endpoint: it is told nothing more, and its secret is gone. The events stay
+    in the feed."""
     wanted = canonical_uuid(endpoint_id)
     if wanted is None:
         raise WebhookEndpointNotFound

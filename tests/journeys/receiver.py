@@ -39,6 +39,7 @@ class Receiver:
     url: str
     answer: Callable[[Hook], Response] = lambda _: Response(status_code=204)
     secret: str = ""
+    delay_seconds: float = 0.0
     hooks: list[Hook] = field(default_factory=list)
     unsigned: int = 0
     _came: asyncio.Event = field(default_factory=asyncio.Event)
@@ -54,6 +55,7 @@ class Receiver:
         hook = Hook(id=request.headers["webhook-id"], body=body, at=now)
         self.hooks.append(hook)
         self._came.set()
+        await asyncio.sleep(self.delay_seconds)
         return self.answer(hook)
 
     async def until(self, enough: Callable[[list[Hook]], bool], seconds: float = 20.0) -> None:

@@ -141,7 +141,13 @@ async def test_a_wrong_question_is_refused(embedded_till: Api, path: str, query:
     assert_problem(answer, answer.status_code, answer.json()["code"])
 
 
-@pytest.mark.parametrize("given", ["-1", "abc", "1.5", "9223372036854775808", "1" * 100])
+@pytest.mark.parametrize(
+    "given",
+    [
+        *("-1", "abc", "1.5", "9223372036854775808", "1" * 100, "0" * 5_000),
+        "0" * 20 + "9" * 19,
+    ],
+)
 async def test_a_wrong_last_event_id_is_refused(embedded_till: Api, given: str) -> None:
     answer = await embedded_till.get("/v1/events/stream", Last_Event_ID=given)
     assert_problem(answer, 400, "malformed_request")

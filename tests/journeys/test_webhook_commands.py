@@ -121,6 +121,7 @@ async def test_deliveries_are_listed_and_made_once_more(desk: Desk) -> None:
 @pytest.mark.parametrize(
     "arguments",
     [
+        ("listen",),
         ("redeliver",),
         ("redeliver", "--endpoint", "01a1ffa8-143f-702c-8a3c-447c92fabbfb"),
         ("redeliver", "01a1ffa8-143f-702c-8a3c-447c92fabbfb"),

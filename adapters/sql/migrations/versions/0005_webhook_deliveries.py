@@ -12,6 +12,7 @@ depends_on = None
 
 _DUE = sa.text("status = 'enabled' AND due_at IS NOT NULL")
 _TO_HOLD = sa.text("status <> 'enabled' AND due_at IS NOT NULL")
+_HELD = sa.text("state = 'held'")
 _WAITING = sa.text("state = 'pending'")
 
 
@@ -79,6 +80,14 @@ def upgrade() -> None:
         unique=False,
         postgresql_where=_WAITING,
         sqlite_where=_WAITING,
+    )
+    op.create_index(
+        "ix_webhook_deliveries_held",
+        "webhook_deliveries",
+        ["endpoint_id", "created_at", "id"],
+        unique=False,
+        postgresql_where=_HELD,
+        sqlite_where=_HELD,
     )
     op.create_table(
         "webhook_attempts",
