@@ -90,7 +90,7 @@ WITH claim AS (
     SELECT $18, $1, $5, 'charge', $11, $12, $15, 'pending', 0, 0, $8, $8, $8
     FROM claim
 ), new_event AS (
-    INSERT INTO order_events (
+    INSERT INTO events (
         id, merchant_id, order_id, order_version, type, occurred_at, data
     )
     SELECT $19, $1, $5, 1, 'order.created', $8, $20

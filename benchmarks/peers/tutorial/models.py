@@ -92,7 +92,7 @@ class PaymentOperation(Base):
 class OrderEvent(Base):
     """What has happened to an order."""
 
-    __tablename__ = "order_events"
+    __tablename__ = "events"
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
     merchant_id: Mapped[UUID] = mapped_column(primary_key=True)
