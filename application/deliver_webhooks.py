@@ -26,7 +26,7 @@ _TOGETHER_FAILING: Final = 4
 _DELIVERIES: Final = 50
 """Of one turn."""
 _HELD_AT_ONCE: Final = 1_000
-_NO_SECRET: Final = "secret_unreadable"  # noqa: S105 - the name of a problem
+_SEALED_BY_ANOTHER: Final = "secret_unreadable"
 
 _log = logging.getLogger("harbor.webhooks")
 
@@ -137,7 +137,7 @@ class _Telling:
 
     async def _tell(self, due: DueDelivery) -> DeliveryAttempt:
         delivery, started_at = due.delivery, self.clock.now()
-        answer: Answered | Unanswered = Unanswered(problem=_NO_SECRET, latency=timedelta(0))
+        answer: Answered | Unanswered = Unanswered(problem=_SEALED_BY_ANOTHER, latency=timedelta(0))
         if self.secrets:
             request = WebhookRequest(
                 url=self.turn.endpoint.url,

@@ -8,8 +8,8 @@ from application.json_text import rfc3339
 
 def event_text(
     *,
-    id: UUID,  # noqa: A002 - as the document names it
-    type: str,  # noqa: A002
+    event_id: UUID,
+    event_type: str,
     sequence: int,
     occurred_at: datetime,
     order_version: int | None,
@@ -19,8 +19,8 @@ def event_text(
     webhook endpoint, which has no versions."""
     version = "null" if order_version is None else order_version
     return (
-        f'{{"id":"{id}"'
-        f',"type":"{type}"'
+        f'{{"id":"{event_id}"'
+        f',"type":"{event_type}"'
         f',"sequence":{sequence}'
         f',"timestamp":"{rfc3339(occurred_at)}"'
         f',"order_version":{version}'
@@ -34,8 +34,8 @@ def data_text(document: str, *, about_order: bool) -> str:
 
 def event_body(
     *,
-    id: UUID,  # noqa: A002 - as the document names it
-    type: str,  # noqa: A002
+    event_id: UUID,
+    event_type: str,
     sequence: int,
     occurred_at: datetime,
     data: str,
@@ -43,8 +43,8 @@ def event_body(
     """What a webhook carries. It is made of what is kept of the event, each time anew: these bytes
     are for ever, for an attempt that is repeated repeats them."""
     return (
-        f'{{"id":"{id}"'
-        f',"type":"{type}"'
+        f'{{"id":"{event_id}"'
+        f',"type":"{event_type}"'
         f',"timestamp":"{rfc3339(occurred_at)}"'
         f',"sequence":{sequence}'
         f',"data":{data}}}'

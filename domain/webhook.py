@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 from domain.event import EventType
@@ -93,7 +93,7 @@ class WebhookEndpoint:
             previous_until=now + SECRETS_OVERLAP,
         )
 
-    def change(self, now: datetime, **changed: object) -> "WebhookEndpoint":
+    def change(self, now: datetime, **changed: Any) -> "WebhookEndpoint":
         """Its URL, event types or description."""
         return self._next(now, **changed)
 
@@ -116,9 +116,9 @@ class WebhookEndpoint:
         """The first of a row is remembered."""
         return replace(self, failing_since=now) if self.failing_since is None else self
 
-    def _next(self, now: datetime, **changed: object) -> "WebhookEndpoint":
+    def _next(self, now: datetime, **changed: Any) -> "WebhookEndpoint":
         at = max(now, self.updated_at)
-        return replace(self, version=self.version + 1, updated_at=at, **changed)  # type: ignore[arg-type]
+        return replace(self, version=self.version + 1, updated_at=at, **changed)
 
 
 def pause_after(failures: int, *, jitter: float, asked_for: timedelta | None) -> timedelta | None:

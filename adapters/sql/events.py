@@ -76,8 +76,8 @@ class SqlEvents(Events):
 def _listed(row: Row) -> ListedEvent:
     """Past the OrderEvent, which would cost more than all else that a page costs."""
     text = event_text(
-        id=row["id"],
-        type=row["type"],
+        event_id=row["id"],
+        event_type=row["type"],
         sequence=row["sequence"],
         occurred_at=row["occurred_at"],
         order_version=row["order_version"],

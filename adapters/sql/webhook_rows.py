@@ -129,8 +129,8 @@ def row_to_attempt(row: Row) -> DeliveryAttempt:
 def body_of(row: Row) -> bytes:
     """What a delivery carries, of a row that has the delivery's columns and the event's."""
     return event_body(
-        id=row["event_id"],
-        type=row["event_type"],
+        event_id=row["event_id"],
+        event_type=row["event_type"],
         sequence=row["sequence"],
         occurred_at=row["occurred_at"],
         data=data_text(row["data"], about_order=row["order_id"] is not None),

@@ -13,8 +13,8 @@ ORDER = '{"id":"019aa5f0-0000-7000-8000-000000000001","description":"Ä\\n\\u202
 
 def test_the_bytes_of_a_body_are_these_for_ever() -> None:
     body = event_body(
-        id=ID,
-        type="order.paid",
+        event_id=ID,
+        event_type="order.paid",
         sequence=42,
         occurred_at=AT,
         data=data_text(ORDER, about_order=True),
@@ -31,17 +31,24 @@ def test_the_bytes_of_a_body_are_these_for_ever() -> None:
 
 def test_a_body_about_an_endpoint_names_it() -> None:
     data = data_text('{"id":"1"}', about_order=False)
-    body = event_body(id=ID, type="webhook_endpoint.test", sequence=1, occurred_at=AT, data=data)
+    body = event_body(
+        event_id=ID, event_type="webhook_endpoint.test", sequence=1, occurred_at=AT, data=data
+    )
     assert json.loads(body)["data"] == {"webhook_endpoint": {"id": "1"}}
 
 
 def test_the_feed_says_the_same_and_the_version() -> None:
     text = event_text(
-        id=ID, type="order.paid", sequence=42, occurred_at=AT, order_version=3, document=ORDER
+        event_id=ID,
+        event_type="order.paid",
+        sequence=42,
+        occurred_at=AT,
+        order_version=3,
+        document=ORDER,
     )
     body = event_body(
-        id=ID,
-        type="order.paid",
+        event_id=ID,
+        event_type="order.paid",
         sequence=42,
         occurred_at=AT,
         data=data_text(ORDER, about_order=True),

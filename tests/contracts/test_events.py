@@ -76,8 +76,8 @@ async def save(database: Database, *changes: Change) -> None:
 def listed(change: Change, sequence: int) -> ListedEvent:
     event = change.event
     text = event_text(
-        id=event.id,
-        type=event.type,
+        event_id=event.id,
+        event_type=event.type,
         sequence=sequence,
         occurred_at=event.occurred_at,
         order_version=event.order_version,
@@ -146,7 +146,7 @@ async def test_each_merchant_has_numbers_of_its_own(
 ) -> None:
     several = [await a_new_merchant(database) for _ in range(3)]
     lives = {merchant_id: a_life(merchant_id) for merchant_id in several}
-    await save(database, *[change for life in zip(*lives.values()) for change in life])  # noqa: B905
+    await save(database, *[change for life in zip(*lives.values(), strict=True) for change in life])
     assert await number_all(sequencer) == 9
     for merchant_id, life in lives.items():
         found = await walk(events, EventFilter(merchant_id=merchant_id))
