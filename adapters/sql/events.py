@@ -14,21 +14,23 @@ from adapters.sql.tables import event_feeds, events
 from application.event_document import event_text
 from application.ports.events import EventFilter, EventPage, Events, ListedEvent
 
-WINDOW: Final = 5_000
-"""So many numbers are looked through for a page of some types: that there are few of them must not
-make it slow."""
+_WINDOW: Final = 5_000
 
 
 class SqlEvents(Events):
-    def __init__(self, database: Database) -> None:
+    """At most `window` numbers are looked through for a page of some types: that there are few of
+    them must not make it slow."""
+
+    def __init__(self, database: Database, window: int = _WINDOW) -> None:
         self._database = database
+        self._window = window
 
     async def page(self, which: EventFilter, after: int, limit: int) -> EventPage:
         if which.types is None:
             return await self._whole_page(which, after, limit)
         # Read before the events are: whatever has a number by then is seen.
         numbered = await self.last_sequences([which.merchant_id])
-        end = min(after + WINDOW, numbered.get(which.merchant_id, 0))
+        end = min(after + self._window, numbered.get(which.merchant_id, 0))
         page = await self._whole_page(which, after, limit, end)
         if page.has_more:
             return page

@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 
@@ -9,7 +10,9 @@ class SystemLookup:
     """Looks names up in threads of its own. Those of the event loop are few (libuv has four) and
     are needed to find the database: a few names that nobody answers for would take them all."""
 
-    def __init__(self, threads: int) -> None:
+    def __init__(self, threads: int, resolve: Callable[[str], list[str]] | None = None) -> None:
+        """`resolve` blocks; the system's own resolver unless given."""
+        self._resolve = resolve or _addresses
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="webhook-dns")
         self._under_way: dict[str, asyncio.Future[list[str]]] = {}
 
@@ -22,7 +25,7 @@ class SystemLookup:
         found = self._under_way.get(name)
         if found is None:
             loop = asyncio.get_running_loop()
-            found = loop.run_in_executor(self._threads, _addresses, name)
+            found = loop.run_in_executor(self._threads, self._resolve, name)
             self._under_way[name] = found
             found.add_done_callback(lambda done: self._ended(name, done))
         return await asyncio.shield(found)

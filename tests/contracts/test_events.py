@@ -7,7 +7,6 @@ from uuid import UUID
 import pytest
 from sqlalchemy import insert, select
 
-from adapters.sql import events as module
 from adapters.sql.database import Database
 from adapters.sql.event_sequencer import SqlEventSequencer
 from adapters.sql.events import SqlEvents
@@ -169,13 +168,11 @@ async def test_the_part_that_is_about_one_order(
 @pytest.mark.parametrize("window", [1, 2, 3, 5, 100])
 async def test_events_of_some_types_are_found_however_far_they_lie_apart(
     database: Database,
-    events: Events,
     sequencer: EventSequencer,
     merchant_id: UUID,
-    monkeypatch: pytest.MonkeyPatch,
     window: int,
 ) -> None:
-    monkeypatch.setattr(module, "WINDOW", window)
+    events = SqlEvents(database, window)
     lives = [a_life(merchant_id, at=n * SECOND) for n in range(4)]
     await save(database, *[change for life in lives for change in life])
     await number_all(sequencer)

@@ -1,10 +1,15 @@
-"""A server that is told to stop while receivers are slow: what was told is on record."""
+"""Receivers that are slow: they leave places to others, and what they were told is on record when
+the worker is told to stop."""
 
 import asyncio
 from pathlib import Path
 
 import pytest
 from sqlalchemy import func, select
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
 
 from adapters.sql.database import Database
 from adapters.sql.tables import webhook_attempts
@@ -12,12 +17,14 @@ from tests.databases import closing
 from tests.journeys.api import Api, client_of, new_merchant
 from tests.journeys.receiver import receiving
 from tests.journeys.server import Harbor
-from tests.journeys.test_webhooks import registered
+from tests.journeys.test_webhooks import PATH, registered
+from tests.serving import serving
 
 pytestmark = pytest.mark.anyio
 
 ORDERS = 30
 SLOW_SECONDS = 1.0
+ENDPOINTS = 10
 
 
 async def test_what_slow_receivers_were_told_is_recorded_at_a_stop(tmp_path: Path) -> None:
@@ -38,3 +45,33 @@ async def test_what_slow_receivers_were_told_is_recorded_at_a_stop(tmp_path: Pat
         recorded = await connection.scalar(select(func.count()).select_from(webhook_attempts))
     assert 1 <= told < ORDERS
     assert recorded == told
+
+
+async def test_receivers_that_are_slow_but_well_leave_places_to_the_others(tmp_path: Path) -> None:
+    """Four places, and ten endpoints that answer 204 after a while."""
+    harbor = Harbor(tmp_path)
+    reached: set[str] = set()
+    all_reached, leave = asyncio.Event(), asyncio.Event()
+
+    async def slow(request: Request) -> Response:
+        reached.add(request.url.path)
+        if len(reached) == ENDPOINTS:
+            all_reached.set()
+        await leave.wait()
+        return Response(status_code=204)
+
+    app = Starlette(routes=[Route("/{number}", slow, methods=["POST"])])
+    with harbor.serving(HARBOR_WEBHOOK_CONCURRENCY="4") as server:
+        async with client_of(server) as client, receiving() as healthy, serving(app) as url:
+            api = Api(client, await new_merchant(harbor))
+            await registered(api, healthy, event_types=["order.paid"])
+            for number in range(ENDPOINTS):
+                answer = await api.post(PATH, {"url": f"{url}/{number}"})
+                assert answer.status_code == 201
+            await api.paid()
+            async with asyncio.timeout(18):
+                await all_reached.wait()
+            # All of the slow ones are being told, and will be for as long as this takes.
+            await api.paid()
+            await healthy.until(lambda hooks: len(hooks) == 2, seconds=5)
+            leave.set()
