@@ -30,15 +30,17 @@ ENDPOINTS = 10
 async def test_what_slow_receivers_were_told_is_recorded_at_a_stop(tmp_path: Path) -> None:
     """SIGTERM, when some attempts are under way and more wait: those end, no other is begun."""
     harbor = Harbor(tmp_path)
-    with harbor.serving("--no-worker") as server, harbor.working() as worker:
+    with harbor.serving("--no-worker") as server:
         async with client_of(server) as client, receiving() as receiver:
             api = Api(client, await new_merchant(harbor))
             receiver.delay_seconds = SLOW_SECONDS
             await registered(api, receiver, event_types=["order.created"])
             for _ in range(ORDERS):
                 await api.placed()
-            await receiver.until(lambda hooks: len(hooks) >= 1)
-            await asyncio.to_thread(worker.stop)
+            # All of them wait for one turn, which tells some at once.
+            with harbor.working() as worker:
+                await receiver.until(lambda hooks: len(hooks) >= 1)
+                await asyncio.to_thread(worker.stop)
             told = len(receiver.hooks)
     database = Database(harbor.database_url)
     async with closing(database), database.statement() as connection:
