@@ -63,4 +63,8 @@ async def explain(database: Database, how: str, executed: Executed) -> list[Any]
     if database.is_postgresql:
         return await database._driver.fetch(statement, executed.parameters)
     async with database.statement() as connection:
-        return list((await connection.exec_driver_sql(statement, executed.parameters)).all())
+        return list(
+            await connection.run_sync(
+                lambda sync: sync.exec_driver_sql(statement, executed.parameters).all()
+            )
+        )

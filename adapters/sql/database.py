@@ -9,9 +9,9 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import URL, event, make_url
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from adapters.sql import faults
+from adapters.sql.engine import AsyncConnection, AsyncEngine, create_async_engine
 from adapters.sql.rows import Row
 from adapters.sql.statement import Statement
 
@@ -77,7 +77,7 @@ class Database:
             return
         from asyncpg import InternalClientError
 
-        driver: Any = connection.sync_connection.connection.driver_connection  # type: ignore[union-attr]
+        driver: Any = connection.sync_connection.connection.driver_connection
         timer = asyncio.get_running_loop().call_later(self._silence_seconds, driver.terminate)
         try:
             yield

@@ -5,9 +5,9 @@ from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Update, func, literal, or_, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.sql.database import Database
+from adapters.sql.engine import AsyncConnection
 from adapters.sql.keyset import after_position, position_values, to_page
 from adapters.sql.moment import Moment
 from adapters.sql.reads import read

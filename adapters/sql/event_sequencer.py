@@ -7,9 +7,9 @@ from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 from sqlalchemy import Executable, Integer, bindparam, case, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.sql.database import Database
+from adapters.sql.engine import AsyncConnection
 from adapters.sql.faults import ConnectionLost, TransactionConflict
 from adapters.sql.many_rows import add_rows
 from adapters.sql.moment import Moment

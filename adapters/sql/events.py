@@ -5,9 +5,9 @@ from typing import Final
 from uuid import UUID
 
 from sqlalchemy import select
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.sql.database import Database
+from adapters.sql.engine import AsyncConnection
 from adapters.sql.reads import read
 from adapters.sql.rows import Row
 from adapters.sql.tables import event_feeds, events

@@ -10,9 +10,9 @@ from typing import Final, TypeAlias
 from uuid import UUID
 
 from sqlalchemy import BigInteger, and_, bindparam, func, insert, literal, select, tuple_, update
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.sql.database import Database
+from adapters.sql.engine import AsyncConnection
 from adapters.sql.faults import ConnectionLost, TransactionConflict
 from adapters.sql.group_commit import GroupCommit, GroupLimits
 from adapters.sql.placements import Placement, insertion, placement_of

@@ -23,8 +23,9 @@ from sqlalchemy import (
     insert,
     select,
 )
-from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.types import TypeEngine
+
+from adapters.sql.engine import AsyncConnection
 
 
 async def add_rows(

@@ -3,9 +3,9 @@
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Insert, insert, select, text
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.sql.database import Database
+from adapters.sql.engine import AsyncConnection
 from adapters.sql.faults import ConnectionLost, TransactionConflict
 from adapters.sql.reads import read
 from adapters.sql.rows import api_key_to_row

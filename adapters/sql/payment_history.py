@@ -7,9 +7,9 @@ from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import Integer, Select, bindparam, func, or_, select
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.sql.database import Database
+from adapters.sql.engine import AsyncConnection
 from adapters.sql.keyset import after_position, position_values, to_page
 from adapters.sql.reads import fetch, read
 from adapters.sql.rows import (

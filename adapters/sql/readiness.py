@@ -6,9 +6,9 @@ from typing import Final
 
 from sqlalchemy import String, column, func, select, table, text
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.sql.database import Database
+from adapters.sql.engine import AsyncConnection
 from adapters.sql.reads import read
 from adapters.sql.tables import SCHEMA_REVISION
 from application.ports.clock import Clock

@@ -3,9 +3,8 @@
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Final, TypeVar
 
-from sqlalchemy.ext.asyncio import AsyncConnection
-
 from adapters.sql.database import Database
+from adapters.sql.engine import AsyncConnection
 from adapters.sql.faults import ConnectionLost, TransactionConflict
 from adapters.sql.rows import Row
 from adapters.sql.statement import Statement

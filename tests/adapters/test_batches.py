@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from sqlalchemy import func, insert, select, text
+from sqlalchemy import Connection, func, insert, select, text
 
 from adapters.sql.database import Database, PoolLimits
 from adapters.sql.recording import lock_key_of
@@ -269,7 +269,7 @@ async def test_a_claim_by_someone_who_takes_no_lock_holds_up_only_its_own_key(
         store = WatchedStore(hurried)
         told = await store.record_at_once(records)
         assert isinstance(told.pop(2), StorageUnavailable)
-        await other.rollback()
+        await other.run_sync(Connection.rollback)
     assert told == fresh(records[:2] + records[3:])
     assert await saved(postgresql_database, merchant_id) == each(5)
 
@@ -290,7 +290,7 @@ async def test_behind_a_lock_on_the_table_they_do_not_wait_one_after_the_other(
         assert [type(outcome) for outcome in told] == [StorageUnavailable] * 50
         # Each was tried at most three times, and each time two stood for all of them.
         assert len(store.alone) <= 2 * len(store.batches) <= 6 * 3
-        await other.rollback()
+        await other.run_sync(Connection.rollback)
     assert await saved(postgresql_database, merchant_id) == each(0)
     assert await WatchedStore(postgresql_database).record_at_once(records) == fresh(records)
 

@@ -14,10 +14,10 @@ from uuid import UUID
 
 import pytest
 from sqlalchemy import insert, update
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.sql.database import Database
 from adapters.sql.delivery_turns import SqlDeliveryTurns
+from adapters.sql.engine import AsyncConnection
 from adapters.sql.event_sequencer import SqlEventSequencer
 from adapters.sql.rows import event_to_row, order_to_row
 from adapters.sql.tables import events, merchants, orders, webhook_deliveries, webhook_endpoints

@@ -4,6 +4,7 @@ import asyncio
 import sys
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
+from functools import partial
 from typing import Any
 
 import pytest
@@ -167,7 +168,7 @@ async def test_what_was_placed_before_a_migration_is_there_after_it(empty: Datab
     async with empty.transaction() as connection:
         await connection.run_sync(upgrade_to_the_first)
         for name, row in rows.items():
-            reflected = await connection.run_sync(_columns_of, name)
+            reflected = await connection.run_sync(partial(_columns_of, table=name))
             now = metadata.tables[name.removeprefix("order_")]
             kept = {column: value for column, value in row.items() if column in reflected}
             assert len(kept) < len(row)

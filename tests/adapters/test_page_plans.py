@@ -108,14 +108,16 @@ async def test_an_order_is_found_by_its_id_from_the_first_one_on(database: Datab
     # As foreign keys look for it. On an empty table all indexes are equally good to PostgreSQL,
     # and a connection keeps its first plan until the table is analyzed.
     async with database.transaction() as connection:
-        await connection.exec_driver_sql("SET LOCAL plan_cache_mode = force_generic_plan")
+        await connection.execute(text("SET LOCAL plan_cache_mode = force_generic_plan"))
         # It is about which index. One that autovacuum has just found empty is read without any.
-        await connection.exec_driver_sql("SET LOCAL enable_seqscan = off")
-        await connection.exec_driver_sql(
-            "PREPARE by_id(uuid, uuid) AS SELECT 1 FROM ONLY orders x"
-            " WHERE id = $1 AND merchant_id = $2 FOR KEY SHARE OF x"
+        await connection.execute(text("SET LOCAL enable_seqscan = off"))
+        await connection.execute(
+            text(
+                "PREPARE by_id(uuid, uuid) AS SELECT 1 FROM ONLY orders x"
+                " WHERE id = $1 AND merchant_id = $2 FOR KEY SHARE OF x"
+            )
         )
-        plan = await connection.exec_driver_sql(
-            f"EXPLAIN EXECUTE by_id('{ids.new()}', '{ids.new()}')"
+        plan = await connection.execute(
+            text(f"EXPLAIN EXECUTE by_id('{ids.new()}', '{ids.new()}')")
         )
         assert "Index Scan using pk_orders" in "".join(line for (line,) in plan)

@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import text, update
 
 from adapters.sql.tables import payment_operations
 from application.find_stuck_operations import STUCK_AFTER, FindStuckOperations
@@ -117,7 +117,7 @@ async def test_of_very_many_the_ten_oldest_are_named(world: World) -> None:
 
 async def test_a_database_that_cannot_be_asked_is_told_of(world: World) -> None:
     async with world.database.transaction() as connection:
-        await connection.exec_driver_sql("ALTER TABLE payment_operations RENAME TO elsewhere")
+        await connection.execute(text("ALTER TABLE payment_operations RENAME TO elsewhere"))
     assert await problem(world) == "The database cannot be reached."
 
 

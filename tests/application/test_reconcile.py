@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import text, update
 
 from adapters.sql.tables import payment_operations
 from application.ports.faults import StorageUnavailable
@@ -266,7 +266,7 @@ async def test_our_books_that_cannot_be_read_are_no_agreement(world: World) -> N
     await world.paid()
     await world.database.close()
     async with world.database.transaction() as connection:
-        await connection.exec_driver_sql("ALTER TABLE payment_operations RENAME TO elsewhere")
+        await connection.execute(text("ALTER TABLE payment_operations RENAME TO elsewhere"))
     with pytest.raises(StorageUnavailable):
         await compare(world)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from uuid import UUID
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import Connection, select
 
 from adapters.sql.database import Database
 from adapters.sql.rows import answer_to_row
@@ -42,7 +42,7 @@ async def _claimed(harbor: Harbor, api: Api, key: str) -> AsyncIterator[None]:
         async with database.transaction() as connection:
             await connection.execute(idempotency_keys.insert().values(row))
             yield
-            await connection.rollback()
+            await connection.run_sync(Connection.rollback)
 
 
 async def test_a_repeat_of_what_is_still_running_is_told_to_come_back(

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import httpx2
 import pytest
-from sqlalchemy import text
+from sqlalchemy import Connection, text
 
 from adapters.sql.database import Database
 from tests.databases import closing
@@ -154,7 +154,7 @@ async def test_a_server_told_to_stop_waits_for_the_database(on_postgresql: Harbo
                 await api.until_in_progress(key)
             server.terminate()
             await asyncio.to_thread(server.err.first, _shuts_down)
-            await holder.rollback()
+            await holder.run_sync(Connection.rollback)
             answers = await asyncio.gather(*placing)
         assert {answer.status_code for answer in answers} == {201}
         await asyncio.to_thread(server.process.wait, 20)
