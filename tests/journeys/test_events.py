@@ -21,6 +21,7 @@ from tests.journeys.api import (
     new_merchant,
 )
 from tests.journeys.event_source import StreamEnded, following
+from tests.journeys.raw import connected, request
 from tests.journeys.server import Harbor, Shop
 
 pytestmark = pytest.mark.anyio
@@ -180,6 +181,15 @@ async def test_a_stream_goes_on_where_it_was_cut_off(till: Api) -> None:
         assert (await source.next()).id == 3
     async with following(till, "?type=order.paid", Last_Event_ID="") as source:
         assert (await source.next()).event == "order.paid"
+
+
+async def test_head_of_a_stream_opens_none(embedded_till: Api, embedded_shop: Shop) -> None:
+    async with connected(embedded_shop.server) as connection:
+        await connection.send(request("HEAD", "/v1/events/stream", embedded_till.bearer))
+        head = await connection.answer(to_head=True)
+        assert (head.status, head.headers["content-type"]) == (200, "text/event-stream")
+        await connection.send(request("GET", "/health"))
+        assert (await connection.answer()).status == 200
 
 
 async def test_a_server_that_stops_ends_its_streams_and_does_not_wait_for_them(
