@@ -11,7 +11,7 @@ from application.json_text import json_text, render
 from application.once import Answer
 from application.pages import Page, Position
 from entrypoints.http.cursor import Cursors
-from entrypoints.http.schemas import PageQuery
+from entrypoints.http.wire.pages import PageQuery
 
 Item = TypeVar("Item")
 

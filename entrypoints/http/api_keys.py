@@ -12,10 +12,21 @@ from application.json_text import json_text
 from application.rotate_api_key import RotateApiKeyCommand
 from entrypoints.http.answers import Listing, once_response
 from entrypoints.http.dependencies import ContainerOf, IdempotencyKey, KeysManager, claim_of
-from entrypoints.http.documented import IDEMPOTENCY_KEY, KEYED, ONCE, created, listed, problems
+from entrypoints.http.documented import (
+    API_KEY_LINKS,
+    IDEMPOTENCY_KEY,
+    KEYED,
+    ONCE,
+    created,
+    listed,
+    problems,
+    removed,
+)
 from entrypoints.http.json_body import StrictJsonRequest, StrictJsonRoute
 from entrypoints.http.paths import canonical_uuid
-from entrypoints.http.schemas import ApiKeyIn, ApiKeyList, NewApiKeyOut, PageQuery, RotationIn
+from entrypoints.http.wire.api_keys import ApiKeyIn, ApiKeyList, NewApiKeyOut, RotateApiKeyIn
+from entrypoints.http.wire.pages import PageQuery
+from entrypoints.http.wire.paths import ApiKeyPath
 
 router = APIRouter(prefix="/v1", route_class=StrictJsonRoute, tags=["API keys"])
 
@@ -24,7 +35,7 @@ router = APIRouter(prefix="/v1", route_class=StrictJsonRoute, tags=["API keys"])
     "/api-keys",
     status_code=201,
     response_model=None,
-    responses=created(NewApiKeyOut)
+    responses=created(NewApiKeyOut, API_KEY_LINKS)
     | problems(*KEYED, *ONCE, "secret_no_longer_available", "expiry_in_the_past", "name_invalid"),
     openapi_extra=IDEMPOTENCY_KEY,
 )
@@ -65,9 +76,11 @@ async def list_api_keys(
     "/api-keys/{key_id}",
     status_code=204,
     response_model=None,
-    responses=problems(*KEYED, "api_key_not_found"),
+    responses=removed() | problems(*KEYED, "api_key_not_found"),
 )
-async def revoke_api_key(key_id: str, caller: KeysManager, container: ContainerOf) -> Response:
+async def revoke_api_key(
+    key_id: ApiKeyPath, caller: KeysManager, container: ContainerOf
+) -> Response:
     """Revoke an API key, at once. Revoking it again changes nothing."""
     wanted = canonical_uuid(key_id)
     if wanted is None:
@@ -80,7 +93,7 @@ async def revoke_api_key(key_id: str, caller: KeysManager, container: ContainerO
     "/api-keys/{key_id}/rotate",
     status_code=201,
     response_model=None,
-    responses=created(NewApiKeyOut)
+    responses=created(NewApiKeyOut, API_KEY_LINKS)
     | problems(
         *KEYED, *ONCE, "api_key_not_found", "api_key_inactive", "secret_no_longer_available"
     ),
@@ -88,11 +101,11 @@ async def revoke_api_key(key_id: str, caller: KeysManager, container: ContainerO
 )
 async def rotate_api_key(
     request: StrictJsonRequest,
-    key_id: str,
+    key_id: ApiKeyPath,
     caller: KeysManager,
     key: IdempotencyKey,
     container: ContainerOf,
-    rotation: RotationIn | None = None,
+    rotation: RotateApiKeyIn | None = None,
 ) -> Response:
     """Replace an API key by a new one with the same name, scopes and expiry. The old one works on
     for `overlap_seconds`, a day if you do not say."""
@@ -100,6 +113,6 @@ async def rotate_api_key(
     if wanted is None:
         raise ApiKeyNotFound
     claim = claim_of(request, caller, key)
-    overlap = timedelta(seconds=(rotation or RotationIn()).overlap_seconds)
+    overlap = timedelta(seconds=(rotation or RotateApiKeyIn()).overlap_seconds)
     command = RotateApiKeyCommand(claim=claim, caller=caller, key_id=wanted, overlap=overlap)
     return once_response(await container.rotate_api_key()(command))

@@ -25,7 +25,7 @@ from entrypoints.http import (
 )
 from entrypoints.http.cursor import Cursors
 from entrypoints.http.direct import Direct
-from entrypoints.http.documented import describe, operation_id
+from entrypoints.http.document import describe, operation_id
 from entrypoints.http.error_handlers import add_error_handlers
 from entrypoints.http.head import HeadAsGet
 from entrypoints.http.limits import BODY, Limits, replaying
@@ -72,6 +72,7 @@ def create_app(container: Container, *, run_worker: bool = False, direct: bool =
         lifespan=_lifespan,
         generate_unique_id_function=operation_id,
         redirect_slashes=False,
+        contact={"name": "Harbor Payments"},
         servers=[{"url": "/", "description": "This server."}],
     )
     app.container = container

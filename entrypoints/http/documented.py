@@ -1,15 +1,13 @@
-"""The parts of the OpenAPI document that FastAPI cannot infer."""
+"""What a route says of itself in the OpenAPI document beyond its signature."""
 
-from collections.abc import Iterable
-from typing import Any, Final
+from collections.abc import Iterable, Mapping
+from http import HTTPStatus
+from typing import Any, Final, TypeAlias
 
-from fastapi import FastAPI
-from fastapi.openapi.utils import get_openapi
-from fastapi.routing import APIRoute
 from pydantic import BaseModel
 
 from entrypoints.http.problems import KINDS, MEDIA_TYPE
-from entrypoints.http.schemas import ProblemError, problem_schema
+from entrypoints.http.wire.paths import VISIBLE_ASCII
 
 EDGE: Final = (
     "malformed_request",
@@ -34,15 +32,63 @@ ONCE: Final = (
     "outcome_unknown",
 )
 
-_TEXT: Final = {"schema": {"type": "string"}}
-_REPLAYED: Final = {
-    "description": "Whether this is the answer of an earlier request with the same key.",
-    "schema": {"type": "string", "enum": ["true", "false"]},
+_TEXT: Final = {"type": "string"}
+HEADERS: Final[Mapping[str, dict[str, Any]]] = {
+    "ETag": {
+        "description": "The version of the order that is shown, quoted.",
+        "schema": _TEXT | {"examples": ['"3"']},
+    },
+    "Idempotent-Replayed": {
+        "description": "Whether this is the answer of an earlier request with the same key.",
+        "schema": {"type": "boolean"},
+    },
+    "Link": {
+        "description": 'The path of the next page, rel="next" (RFC 8288); absent on the last one.',
+        "schema": _TEXT | {"examples": ['</v1/orders?limit=25&cursor=AAZDp9Qc>; rel="next"']},
+    },
+    "Location": {
+        "description": "The path of the result.",
+        "schema": _TEXT | {"examples": ["/v1/orders/019aa6f2-2b6e-7c1a-9d52-7a0d1b1c2d3e"]},
+    },
+    "Retry-After": {
+        "description": "Seconds to wait before the same request is sent again.",
+        "schema": {"type": "integer", "examples": [1]},
+    },
+    "WWW-Authenticate": {
+        "description": "How to authenticate (RFC 9110).",
+        "schema": _TEXT | {"examples": ["Bearer"]},
+    },
+    "X-Request-Id": {
+        "description": "Names the request; it is yours if you sent one. Name it when you ask for"
+        " help.",
+        "schema": _TEXT | {"examples": ["abc-123"]},
+    },
 }
-_LOCATION: Final = {"description": "Where the result is.", **_TEXT}
-_ETAG: Final = {"description": "The version of what is shown, quoted.", **_TEXT}
-_RETRY_AFTER: Final = {"description": "Seconds to wait.", "schema": {"type": "integer"}}
-_REQUEST_ID: Final = {"description": "Name it when you ask for help.", **_TEXT}
+"""The response headers, by name; components of the document."""
+
+Links: TypeAlias = Mapping[str, Mapping[str, Any]]
+
+
+def _links(parameter: str, *operations: str) -> Links:
+    """To operations that take the id of what was answered as this parameter."""
+    return {
+        each: {"operationId": each, "parameters": {parameter: "$response.body#/id"}}
+        for each in operations
+    }
+
+
+ORDER_LINKS: Final = _links(
+    "order_id",
+    *("get_order", "capture_order", "cancel_order", "refund_order"),
+    *("list_refunds", "list_operations", "list_order_events"),
+)
+REFUND_LINKS: Final = _links("refund_id", "get_refund")
+ENDPOINT_LINKS: Final = _links(
+    "endpoint_id",
+    *("get_webhook_endpoint", "change_webhook_endpoint", "delete_webhook_endpoint"),
+    *("rotate_webhook_secret", "list_webhook_deliveries", "send_test_webhook"),
+)
+API_KEY_LINKS: Final = _links("key_id", "rotate_api_key", "revoke_api_key")
 
 IDEMPOTENCY_KEY: Final = {
     "parameters": [
@@ -58,7 +104,7 @@ IDEMPOTENCY_KEY: Final = {
                 "type": "string",
                 "minLength": 1,
                 "maxLength": 255,
-                "pattern": "^[\\u0021-\\u007e]+$",
+                "pattern": VISIBLE_ASCII,
             },
             "example": "7f3c1b1e-5a55-4f0b-9f57-0d2f2a3a9c11",
         }
@@ -92,7 +138,19 @@ LAST_EVENT_ID: Final = {
 }
 
 
-def problems(*codes: str) -> dict[int | str, dict[str, Any]]:
+Responses: TypeAlias = dict[int | str, dict[str, Any]]
+"""What FastAPI takes as the responses of a route."""
+
+_REPEAT: Final = "A repeat: the first answer again, byte by byte."
+_ASKED_NEXT: Final = "Accepted, and durable: the gateway is asked next."
+
+
+def headed(*names: str) -> dict[str, Any]:
+    """The `headers` of a response that has these of HEADERS."""
+    return {name: {"$ref": f"#/components/headers/{name}"} for name in names}
+
+
+def problems(*codes: str) -> Responses:
     """The `responses` of an operation that can answer these codes, and the edge's."""
     by_status: dict[int | str, list[str]] = {}
     for code in sorted((*codes, *EDGE), key=lambda code: KINDS[code].status):
@@ -100,142 +158,107 @@ def problems(*codes: str) -> dict[int | str, dict[str, Any]]:
     return {status: _problem_response(codes) for status, codes in by_status.items()}
 
 
-def created(model: type[BaseModel]) -> dict[int | str, dict[str, Any]]:
-    """201 for the first answer and 200 for its repeats, with one schema."""
-    return _first_and_repeats(201, model, "Done, and durable.", "A repeat: the first answer again.")
+def created(
+    model: type[BaseModel], links: Links | None = None, *, versioned: bool = False
+) -> Responses:
+    """201 for the first answer and 200 for its repeats, with one schema; `versioned` with an
+    ETag."""
+    first = _once(model, "Done, and durable.", links, versioned)
+    return {200: _once(model, _REPEAT, links, versioned), 201: first}
 
 
-def accepted(model: type[BaseModel]) -> dict[int | str, dict[str, Any]]:
+def accepted(
+    model: type[BaseModel], links: Links | None = None, *, versioned: bool = False
+) -> Responses:
     """202 for the first answer and 200 for its repeats, with one schema."""
-    first = "Accepted, and durable: the gateway is asked next."
-    return _first_and_repeats(202, model, first, "A repeat: the first answer again.")
+    first = _once(model, _ASKED_NEXT, links, versioned)
+    return {200: _once(model, _REPEAT, links, versioned), 202: first}
 
 
-def queued(model: type[BaseModel]) -> dict[int | str, dict[str, Any]]:
+def queued(model: type[BaseModel]) -> Responses:
     """202 for the first answer and 200 for its repeats, with one schema."""
-    first = "Accepted, and durable: it is sent next."
-    return _first_and_repeats(202, model, first, "A repeat: the first answer again.")
+    first = _once(model, "Accepted, and durable: it is sent next.")
+    return {200: _once(model, _REPEAT), 202: first}
 
 
-def done_or_accepted(model: type[BaseModel]) -> dict[int | str, dict[str, Any]]:
+def done_or_accepted(
+    model: type[BaseModel], links: Links | None = None, *, versioned: bool = False
+) -> Responses:
     """200 for what was done at once and for repeats, 202 for what the gateway has to do first."""
-    first = "Accepted, and durable: the gateway is asked next."
-    return _first_and_repeats(202, model, first, "Done; or a repeat: the first answer again.")
+    done = _once(model, "Done; or a repeat: the first answer again.", links, versioned)
+    return {200: done, 202: _once(model, _ASKED_NEXT, links, versioned)}
 
 
-def repeatable(model: type[BaseModel]) -> dict[int | str, dict[str, Any]]:
+def repeatable(model: type[BaseModel]) -> Responses:
     """200 for the first answer and for its repeats."""
-    headers = {"Location": _LOCATION, "Idempotent-Replayed": _REPLAYED}
-    return {200: {"model": model, "description": "Done, and durable.", "headers": headers}}
+    return {200: _once(model, "Done, and durable; or a repeat: the first answer again.")}
 
 
-def _first_and_repeats(
-    status: int, model: type[BaseModel], first: str, repeat: str
-) -> dict[int | str, dict[str, Any]]:
-    headers = {"Location": _LOCATION, "Idempotent-Replayed": _REPLAYED}
-    return {
-        200: {"model": model, "description": repeat, "headers": headers},
-        status: {"model": model, "description": first, "headers": headers},
-    }
+def _once(
+    model: type[BaseModel],
+    description: str,
+    links: Links | None = None,
+    versioned: bool = False,
+) -> dict[str, Any]:
+    names = ("Location", "Idempotent-Replayed", *(["ETag"] if versioned else []))
+    return _answer(description, model=model, headers=headed(*names), links=links)
 
 
-def answered(model: type[BaseModel]) -> dict[int | str, dict[str, Any]]:
+def answered(model: type[BaseModel], description: str) -> Responses:
     """200."""
-    return {200: {"model": model}}
+    return {200: _answer(description, model=model)}
 
 
-def fetched(model: type[BaseModel]) -> dict[int | str, dict[str, Any]]:
+def fetched(model: type[BaseModel], description: str, links: Links | None = None) -> Responses:
     """200 with an ETag, or 304."""
+    headers = headed("ETag")
     return {
-        200: {"model": model, "headers": {"ETag": _ETAG}},
-        304: {"description": "You have this version already.", "headers": {"ETag": _ETAG}},
+        200: _answer(description, model=model, headers=headers, links=links),
+        304: {"description": "You have this version already.", "headers": headers},
     }
 
 
-def listed(model: type[BaseModel]) -> dict[int | str, dict[str, Any]]:
+def listed(model: type[BaseModel]) -> Responses:
     """200 with a Link header."""
-    link = {"description": 'The next page, rel="next" (RFC 8288).', **_TEXT}
-    return {200: {"model": model, "headers": {"Link": link}}}
+    return {200: _answer("A page.", model=model, headers=headed("Link"))}
 
 
-def streamed() -> dict[int | str, dict[str, Any]]:
+def streamed() -> Responses:
     """200 with server-sent events."""
-    return {200: {"description": "Events as they come."}}
+    return {
+        200: {
+            "description": "Events as they come: `id` is the sequence, `event` the type, `data` an"
+            " Event as JSON.",
+            "content": {"text/event-stream": {"schema": {"type": "string"}}},
+        }
+    }
+
+
+def removed() -> Responses:
+    """204."""
+    return {204: {"description": "Done; there is nothing to show."}}
+
+
+def _answer(
+    description: str,
+    *,
+    model: type[BaseModel],
+    headers: Mapping[str, Any] | None = None,
+    links: Links | None = None,
+) -> dict[str, Any]:
+    answer = {"model": model, "description": description, "headers": headers, "links": links}
+    return {name: value for name, value in answer.items() if value}
 
 
 def _problem_response(codes: Iterable[str]) -> dict[str, Any]:
-    listed_codes = list(codes)
-    headers: dict[str, Any] = {"X-Request-Id": _REQUEST_ID}
-    if any(KINDS[code].retry_after for code in listed_codes):
-        headers["Retry-After"] = _RETRY_AFTER
+    kinds = {code: KINDS[code] for code in codes}
+    names: list[str] = []
+    if {kind.status for kind in kinds.values()} & {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
+        names.append("WWW-Authenticate")
+    if any(kind.retry_after for kind in kinds.values()):
+        names.append("Retry-After")
     return {
-        "description": "; ".join(f"`{code}`: {KINDS[code].title}" for code in listed_codes),
-        "headers": headers,
+        "description": "; ".join(f"`{code}`: {kind.title}" for code, kind in kinds.items()),
+        "headers": headed(*names),
         "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
     }
-
-
-def operation_id(route: APIRoute) -> str:
-    return route.name
-
-
-def describe(app: FastAPI) -> None:
-    """Make `app.openapi()` the document that partners generate clients from."""
-
-    def openapi() -> dict[str, Any]:
-        if app.openapi_schema is None:
-            app.openapi_schema = _document(app)
-        return app.openapi_schema
-
-    app.openapi = openapi  # type: ignore[method-assign]
-
-
-def _document(app: FastAPI) -> dict[str, Any]:
-    document = get_openapi(
-        title=app.title,
-        version=app.version,
-        summary=app.summary,
-        description=app.description,
-        routes=app.routes,
-        tags=app.openapi_tags,
-        servers=app.servers,
-        contact=app.contact,
-        license_info=app.license_info,
-    )
-    schemas = document["components"]["schemas"]
-    for unwanted in ("HTTPValidationError", "ValidationError"):
-        schemas.pop(unwanted, None)
-    schemas["Problem"] = problem_schema(sorted(KINDS))
-    schemas["ProblemError"] = ProblemError.model_json_schema()
-    for operation in _operations(document):
-        _drop_framework_errors(operation)
-    _strip_titles(document["paths"])
-    for schema in schemas.values():
-        _strip_titles(schema)
-    document["components"]["schemas"] = dict(sorted(schemas.items()))
-    return document
-
-
-def _operations(document: dict[str, Any]) -> Iterable[dict[str, Any]]:
-    for path in document["paths"].values():
-        yield from path.values()
-
-
-def _drop_framework_errors(operation: dict[str, Any]) -> None:
-    """FastAPI documents its own 422 where none was named; ours are all problems."""
-    for status, response in list(operation["responses"].items()):
-        content = response.get("content", {}).get("application/json", {})
-        if "HTTPValidationError" in str(content.get("schema")):
-            del operation["responses"][status]
-
-
-def _strip_titles(node: Any) -> None:
-    """Pydantic titles every property with its own name; generators make types of that noise."""
-    if isinstance(node, dict):
-        if isinstance(node.get("title"), str):
-            del node["title"]
-        for child in node.values():
-            _strip_titles(child)
-    elif isinstance(node, list):
-        for child in node:
-            _strip_titles(child)

@@ -1,6 +1,7 @@
 """From exceptions to problem documents. Nothing of the input is repeated."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from functools import cache
 from typing import Any, Final
 
 from fastapi import FastAPI, Request, Response
@@ -15,19 +16,11 @@ from application.errors import (
 )
 from application.ports.faults import KeyInProgress, OutcomeUnknown, StorageUnavailable
 from domain.errors import DomainError
-from entrypoints.http import schemas
 from entrypoints.http.json_body import Unreadable
 from entrypoints.http.observe import failed
 from entrypoints.http.problems import KINDS, InputError, Refused, problem
 from entrypoints.http.request_id import request_id_of
-
-_MODELS: Final = (
-    *(schemas.OrderIn, schemas.OrderQuery, schemas.CaptureIn, schemas.RefundIn),
-    *(schemas.ApiKeyIn, schemas.RotationIn),
-)
-_MEMBERS: Final = {model: tuple(model.model_fields) for model in _MODELS}
-_KNOWN_NAMES: Final = frozenset(name for names in _MEMBERS.values() for name in names)
-"""Only these may stand in a pointer: any other name came from the caller."""
+from entrypoints.http.wire.base import In
 
 _CODES: Final = {
     "missing": "required",
@@ -42,7 +35,10 @@ _CODES: Final = {
     "literal_error": "not_allowed",
 }
 _OUR_CODES: Final = frozenset(
-    {"card_number_refused", "currency_unknown", "date_time_invalid", "integer_invalid"}
+    {
+        *("card_number_refused", "currency_unknown", "date_time_invalid"),
+        *("event_type_unknown", "integer_invalid"),
+    }
 )
 _BY_STATUS: Final = {
     kind.status: code for code, kind in KINDS.items() if code in ("not_found", "method_not_allowed")
@@ -171,10 +167,23 @@ def _pointer(location: tuple[str | int, ...]) -> str:
     place, *parts = location
     pointer = "" if place == "body" else f"/{place}"
     for part in parts:
-        if part not in _KNOWN_NAMES and not isinstance(part, int):
+        if part not in known_names() and not isinstance(part, int):
             break
         pointer += f"/{part}"
     return pointer
+
+
+@cache
+def known_names() -> frozenset[str]:
+    """Only these may stand in a pointer: any other name came from the caller. When it is first
+    asked for, every route has its models."""
+    return frozenset(name for model in _subclasses(In) for name in model.model_fields)
+
+
+def _subclasses(model: type[In]) -> Iterator[type[In]]:
+    for each in model.__subclasses__():
+        yield each
+        yield from _subclasses(each)
 
 
 def _code(kind: str) -> str:

@@ -9,21 +9,18 @@ from application.ports.events import EventFilter, EventPage
 from entrypoints.http.answers import JsonResponse
 from entrypoints.http.dependencies import ContainerOf, EventsReader, headers_named
 from entrypoints.http.documented import KEYED, LAST_EVENT_ID, listed, problems, streamed
-from entrypoints.http.event_schemas import (
-    LAST_SEQUENCE,
-    EventList,
-    EventQuery,
-    FollowQuery,
-)
 from entrypoints.http.event_stream import EventStream
 from entrypoints.http.json_body import StrictJsonRoute
 from entrypoints.http.paths import canonical_uuid
 from entrypoints.http.problems import Refused
+from entrypoints.http.wire.base import MOST_INT64
+from entrypoints.http.wire.events import EventList, EventQuery, FollowQuery
+from entrypoints.http.wire.paths import OrderPath
 
 _SILENCE_SECONDS: Final = 15.0
 """After which a comment says that the stream still stands."""
 
-_MOST_DIGITS: Final = len(str(LAST_SEQUENCE))
+_MOST_DIGITS: Final = len(str(MOST_INT64))
 
 router = APIRouter(prefix="/v1", route_class=StrictJsonRoute, tags=["Events"])
 
@@ -78,7 +75,7 @@ async def stream_events(
 )
 async def list_order_events(
     request: Request,
-    order_id: str,
+    order_id: OrderPath,
     caller: EventsReader,
     query: Annotated[EventQuery, Query()],
     container: ContainerOf,
@@ -115,6 +112,6 @@ def _last_event_id(request: Request) -> int:
         return 0
     text = given[0].strip(" \t")
     readable = len(given) == 1 and len(text) <= _MOST_DIGITS and text.isascii() and text.isdigit()
-    if not readable or int(text) > LAST_SEQUENCE:
+    if not readable or int(text) > MOST_INT64:
         raise Refused("malformed_request", "Last-Event-ID is the sequence of an event.")
     return int(text)

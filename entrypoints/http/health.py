@@ -7,18 +7,24 @@ from entrypoints.http.dependencies import ContainerOf
 from entrypoints.http.documented import answered, problems
 from entrypoints.http.problems import problem
 from entrypoints.http.request_id import request_id_of
-from entrypoints.http.schemas import HealthOut, ReadyOut
+from entrypoints.http.wire.problems import HealthOut, ReadinessOut
 
 router = APIRouter(tags=["Operations"])
 
 
-@router.get("/health", response_model=None, responses=answered(HealthOut))
+@router.get(
+    "/health", response_model=None, responses=answered(HealthOut, "The process lives.") | problems()
+)
 async def get_health() -> Response:
     """The process lives. Nothing else is asked."""
     return json_response({"status": "ok"})
 
 
-@router.get("/ready", response_model=None, responses=answered(ReadyOut) | problems("unavailable"))
+@router.get(
+    "/ready",
+    response_model=None,
+    responses=answered(ReadinessOut, "It can take orders.") | problems("unavailable"),
+)
 async def get_ready(request: Request, container: ContainerOf) -> Response:
     """The database is reachable and has the schema this version needs; else 503 with what is
     missing."""

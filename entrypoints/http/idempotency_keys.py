@@ -9,7 +9,8 @@ from entrypoints.http.answers import json_response
 from entrypoints.http.dependencies import ContainerOf, OrdersReader, parse_idempotency_key
 from entrypoints.http.documented import KEYED, answered, problems
 from entrypoints.http.json_body import StrictJsonRoute
-from entrypoints.http.schemas import IdempotencyKeyOut
+from entrypoints.http.wire.api_keys import IdempotencyKeyOut
+from entrypoints.http.wire.paths import IdempotencyKeyPath
 
 router = APIRouter(prefix="/v1", route_class=StrictJsonRoute, tags=["Idempotency"])
 
@@ -17,9 +18,12 @@ router = APIRouter(prefix="/v1", route_class=StrictJsonRoute, tags=["Idempotency
 @router.get(
     "/idempotency-keys/{key:path}",
     response_model=None,
-    responses=answered(IdempotencyKeyOut) | problems(*KEYED, "idempotency_key_invalid"),
+    responses=answered(IdempotencyKeyOut, "What became of it.")
+    | problems(*KEYED, "idempotency_key_invalid"),
 )
-async def get_idempotency_key(key: str, caller: OrdersReader, container: ContainerOf) -> Response:
+async def get_idempotency_key(
+    key: IdempotencyKeyPath, caller: OrdersReader, container: ContainerOf
+) -> Response:
     """Find out what became of a key when its answer was lost. Percent-encode the key."""
     name = parse_idempotency_key(key)
     return json_response(

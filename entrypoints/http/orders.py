@@ -24,6 +24,7 @@ from entrypoints.http.documented import (
     IDEMPOTENCY_KEY,
     KEYED,
     ONCE,
+    ORDER_LINKS,
     created,
     fetched,
     listed,
@@ -32,14 +33,9 @@ from entrypoints.http.documented import (
 from entrypoints.http.etag import etag_header, etag_of, is_known
 from entrypoints.http.json_body import StrictJsonRequest, StrictJsonRoute
 from entrypoints.http.paths import canonical_uuid
-from entrypoints.http.schemas import (
-    CustomerId,
-    OrderIn,
-    OrderList,
-    OrderOut,
-    OrderQuery,
-    PageQuery,
-)
+from entrypoints.http.wire.orders import CustomerId, OrderIn, OrderList, OrderOut, OrderQuery
+from entrypoints.http.wire.pages import PageQuery
+from entrypoints.http.wire.paths import OrderPath
 
 _FIRST_VERSION: Final = etag_header(1)
 _FRESH_COPY: Final = "private, no-cache"
@@ -51,7 +47,8 @@ router = APIRouter(prefix="/v1", route_class=StrictJsonRoute, tags=["Orders"])
     "/orders",
     status_code=201,
     response_model=None,
-    responses=created(OrderOut) | problems(*KEYED, *ONCE, "payment_method_unknown"),
+    responses=created(OrderOut, ORDER_LINKS, versioned=True)
+    | problems(*KEYED, *ONCE, "payment_method_unknown"),
     openapi_extra=IDEMPOTENCY_KEY,
 )
 async def place_order(
@@ -71,10 +68,10 @@ async def place_order(
 @router.get(
     "/orders/{order_id}",
     response_model=None,
-    responses=fetched(OrderOut) | problems(*KEYED, "order_not_found"),
+    responses=fetched(OrderOut, "The order.", ORDER_LINKS) | problems(*KEYED, "order_not_found"),
 )
 async def get_order(
-    request: Request, order_id: str, caller: OrdersReader, container: ContainerOf
+    request: Request, order_id: OrderPath, caller: OrdersReader, container: ContainerOf
 ) -> Response:
     """Fetch an order as it is now. Send the ETag back as If-None-Match to get 304 while nothing
     has changed."""

@@ -30,6 +30,8 @@ from entrypoints.http.documented import (
     IF_MATCH,
     KEYED,
     ONCE,
+    ORDER_LINKS,
+    REFUND_LINKS,
     accepted,
     answered,
     created,
@@ -40,12 +42,13 @@ from entrypoints.http.documented import (
 from entrypoints.http.etag import etag_header, expected_versions
 from entrypoints.http.json_body import StrictJsonRequest, StrictJsonRoute
 from entrypoints.http.paths import canonical_uuid
-from entrypoints.http.schemas import (
+from entrypoints.http.wire.orders import OrderOut
+from entrypoints.http.wire.pages import PageQuery
+from entrypoints.http.wire.paths import OrderPath, RefundPath
+from entrypoints.http.wire.payments import (
     CancelIn,
     CaptureIn,
-    OperationList,
-    OrderOut,
-    PageQuery,
+    PaymentOperationList,
     RefundIn,
     RefundList,
     RefundOut,
@@ -68,7 +71,7 @@ router = APIRouter(prefix="/v1", route_class=StrictJsonRoute, tags=["Payments"])
     "/orders/{order_id}/capture",
     status_code=202,
     response_model=None,
-    responses=accepted(OrderOut)
+    responses=accepted(OrderOut, ORDER_LINKS, versioned=True)
     | problems(
         *KEYED, *ONCE, *_CHANGED, "capture_amount_invalid", *_unless(OrderStatus.AUTHORIZED)
     ),
@@ -76,7 +79,7 @@ router = APIRouter(prefix="/v1", route_class=StrictJsonRoute, tags=["Payments"])
 )
 async def capture_order(
     request: StrictJsonRequest,
-    order_id: str,
+    order_id: OrderPath,
     caller: OrdersWriter,
     key: IdempotencyKey,
     container: ContainerOf,
@@ -96,13 +99,13 @@ async def capture_order(
     "/orders/{order_id}/cancel",
     status_code=202,
     response_model=None,
-    responses=done_or_accepted(OrderOut)
+    responses=done_or_accepted(OrderOut, ORDER_LINKS, versioned=True)
     | problems(*KEYED, *ONCE, *_CHANGED, *_unless(OrderStatus.PENDING, OrderStatus.AUTHORIZED)),
     openapi_extra=_HEADERS,
 )
 async def cancel_order(
     request: StrictJsonRequest,
-    order_id: str,
+    order_id: OrderPath,
     caller: OrdersWriter,
     key: IdempotencyKey,
     container: ContainerOf,
@@ -120,7 +123,7 @@ async def cancel_order(
     "/orders/{order_id}/refunds",
     status_code=201,
     response_model=None,
-    responses=created(RefundOut)
+    responses=created(RefundOut, REFUND_LINKS)
     | problems(
         *KEYED,
         *ONCE,
@@ -132,7 +135,7 @@ async def cancel_order(
 )
 async def refund_order(
     request: StrictJsonRequest,
-    order_id: str,
+    order_id: OrderPath,
     caller: OrdersWriter,
     key: IdempotencyKey,
     container: ContainerOf,
@@ -158,7 +161,7 @@ async def refund_order(
 )
 async def list_refunds(
     request: Request,
-    order_id: str,
+    order_id: OrderPath,
     caller: OrdersReader,
     query: Annotated[PageQuery, Query()],
     container: ContainerOf,
@@ -181,9 +184,11 @@ async def list_refunds(
 @router.get(
     "/refunds/{refund_id}",
     response_model=None,
-    responses=answered(RefundOut) | problems(*KEYED, "refund_not_found"),
+    responses=answered(RefundOut, "The refund.") | problems(*KEYED, "refund_not_found"),
 )
-async def get_refund(refund_id: str, caller: OrdersReader, container: ContainerOf) -> Response:
+async def get_refund(
+    refund_id: RefundPath, caller: OrdersReader, container: ContainerOf
+) -> Response:
     """Fetch a refund as it is now."""
     wanted = canonical_uuid(refund_id)
     if wanted is None:
@@ -195,12 +200,12 @@ async def get_refund(refund_id: str, caller: OrdersReader, container: ContainerO
 @router.get(
     "/orders/{order_id}/operations",
     response_model=None,
-    responses=listed(OperationList)
+    responses=listed(PaymentOperationList)
     | problems(*KEYED, "order_not_found", "invalid_cursor", "validation_failed"),
 )
 async def list_operations(
     request: Request,
-    order_id: str,
+    order_id: OrderPath,
     caller: OrdersReader,
     query: Annotated[PageQuery, Query()],
     container: ContainerOf,

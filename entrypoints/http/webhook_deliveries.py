@@ -13,17 +13,6 @@ from application.redeliver import RedeliverCommand, RedeliverRangeCommand
 from application.send_test_event import SendTestEventCommand
 from domain.delivery import DeliveryState
 from entrypoints.http.answers import Listing, json_response, once_response
-from entrypoints.http.delivery_schemas import (
-    DeliveryList,
-    DeliveryOut,
-    DeliveryQuery,
-    EventSentOut,
-    RedeliverIn,
-    RedeliverRangeIn,
-    RedeliverRangeOut,
-    SendTestIn,
-    TriedDeliveryOut,
-)
 from entrypoints.http.dependencies import ContainerOf, IdempotencyKey, WebhooksManager, claim_of
 from entrypoints.http.documented import (
     IDEMPOTENCY_KEY,
@@ -36,6 +25,18 @@ from entrypoints.http.documented import (
 )
 from entrypoints.http.json_body import StrictJsonRequest, StrictJsonRoute
 from entrypoints.http.paths import canonical_uuid
+from entrypoints.http.wire.paths import DeliveryPath, EndpointPath
+from entrypoints.http.wire.webhooks import (
+    RedeliveriesOut,
+    RedeliverIn,
+    RedeliverRangeIn,
+    SendTestIn,
+    TestEventOut,
+    WebhookDeliveryList,
+    WebhookDeliveryOut,
+    WebhookDeliveryQuery,
+    WebhookDeliveryWithAttemptsOut,
+)
 
 _NO_ENDPOINT: Final = "webhook_endpoint_not_found"
 _NO_DELIVERY: Final = "webhook_delivery_not_found"
@@ -47,14 +48,14 @@ router = APIRouter(prefix="/v1", route_class=StrictJsonRoute, tags=["Webhooks"])
 @router.get(
     "/webhook-endpoints/{endpoint_id}/deliveries",
     response_model=None,
-    responses=listed(DeliveryList)
+    responses=listed(WebhookDeliveryList)
     | problems(*KEYED, _NO_ENDPOINT, "invalid_cursor", "validation_failed"),
 )
 async def list_webhook_deliveries(
     request: Request,
-    endpoint_id: str,
+    endpoint_id: EndpointPath,
     caller: WebhooksManager,
-    query: Annotated[DeliveryQuery, Query()],
+    query: Annotated[WebhookDeliveryQuery, Query()],
     container: ContainerOf,
 ) -> Response:
     """List what was or is to be delivered to an endpoint, newest first."""
@@ -71,10 +72,11 @@ async def list_webhook_deliveries(
 @router.get(
     "/webhook-deliveries/{delivery_id}",
     response_model=None,
-    responses=answered(TriedDeliveryOut) | problems(*KEYED, _NO_DELIVERY),
+    responses=answered(WebhookDeliveryWithAttemptsOut, "The delivery.")
+    | problems(*KEYED, _NO_DELIVERY),
 )
 async def get_webhook_delivery(
-    delivery_id: str, caller: WebhooksManager, container: ContainerOf
+    delivery_id: DeliveryPath, caller: WebhooksManager, container: ContainerOf
 ) -> Response:
     """Fetch a delivery with its attempts and what was answered."""
     found = await container.get_delivery()(caller.merchant_id, _delivery(delivery_id))
@@ -85,12 +87,13 @@ async def get_webhook_delivery(
     "/webhook-deliveries/{delivery_id}/redeliver",
     status_code=202,
     response_model=None,
-    responses=queued(DeliveryOut) | problems(*KEYED, *ONCE, _NO_DELIVERY, _NO_ENDPOINT, _DISABLED),
+    responses=queued(WebhookDeliveryOut)
+    | problems(*KEYED, *ONCE, _NO_DELIVERY, _NO_ENDPOINT, _DISABLED),
     openapi_extra=IDEMPOTENCY_KEY,
 )
 async def redeliver_webhook(
     request: StrictJsonRequest,
-    delivery_id: str,
+    delivery_id: DeliveryPath,
     caller: WebhooksManager,
     key: IdempotencyKey,
     container: ContainerOf,
@@ -107,13 +110,13 @@ async def redeliver_webhook(
     "/webhook-endpoints/{endpoint_id}/redeliver",
     status_code=202,
     response_model=None,
-    responses=queued(RedeliverRangeOut)
+    responses=queued(RedeliveriesOut)
     | problems(*KEYED, *ONCE, _NO_ENDPOINT, _DISABLED, "too_many_deliveries"),
     openapi_extra=IDEMPOTENCY_KEY,
 )
 async def redeliver_webhooks(
     request: StrictJsonRequest,
-    endpoint_id: str,
+    endpoint_id: EndpointPath,
     caller: WebhooksManager,
     key: IdempotencyKey,
     which: RedeliverRangeIn,
@@ -134,12 +137,12 @@ async def redeliver_webhooks(
     "/webhook-endpoints/{endpoint_id}/test",
     status_code=202,
     response_model=None,
-    responses=queued(EventSentOut) | problems(*KEYED, *ONCE, _NO_ENDPOINT, _DISABLED),
+    responses=queued(TestEventOut) | problems(*KEYED, *ONCE, _NO_ENDPOINT, _DISABLED),
     openapi_extra=IDEMPOTENCY_KEY,
 )
 async def send_test_webhook(
     request: StrictJsonRequest,
-    endpoint_id: str,
+    endpoint_id: EndpointPath,
     caller: WebhooksManager,
     key: IdempotencyKey,
     container: ContainerOf,

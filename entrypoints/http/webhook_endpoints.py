@@ -20,6 +20,7 @@ from entrypoints.http.dependencies import (
     members_of,
 )
 from entrypoints.http.documented import (
+    ENDPOINT_LINKS,
     IDEMPOTENCY_KEY,
     KEYED,
     ONCE,
@@ -27,14 +28,16 @@ from entrypoints.http.documented import (
     created,
     listed,
     problems,
+    removed,
     repeatable,
 )
 from entrypoints.http.json_body import StrictJsonRequest, StrictJsonRoute
 from entrypoints.http.paths import canonical_uuid
-from entrypoints.http.schemas import PageQuery
-from entrypoints.http.webhook_schemas import (
+from entrypoints.http.wire.pages import PageQuery
+from entrypoints.http.wire.paths import EndpointPath
+from entrypoints.http.wire.webhooks import (
     NewWebhookEndpointOut,
-    RotateSecretIn,
+    RotateWebhookSecretIn,
     WebhookEndpointIn,
     WebhookEndpointList,
     WebhookEndpointOut,
@@ -52,7 +55,7 @@ router = APIRouter(prefix="/v1", route_class=StrictJsonRoute, tags=["Webhooks"])
     "/webhook-endpoints",
     status_code=201,
     response_model=None,
-    responses=created(NewWebhookEndpointOut)
+    responses=created(NewWebhookEndpointOut, ENDPOINT_LINKS)
     | problems(*KEYED, *ONCE, _NOT_KEPT, "webhook_url_refused", "too_many_webhook_endpoints"),
     openapi_extra=IDEMPOTENCY_KEY,
 )
@@ -96,10 +99,10 @@ async def list_webhook_endpoints(
 @router.get(
     "/webhook-endpoints/{endpoint_id}",
     response_model=None,
-    responses=answered(WebhookEndpointOut) | problems(*KEYED, _ABSENT),
+    responses=answered(WebhookEndpointOut, "The endpoint.") | problems(*KEYED, _ABSENT),
 )
 async def get_webhook_endpoint(
-    endpoint_id: str, caller: WebhooksManager, container: ContainerOf
+    endpoint_id: EndpointPath, caller: WebhooksManager, container: ContainerOf
 ) -> Response:
     """Fetch a webhook endpoint, without its secret."""
     wanted = canonical_uuid(endpoint_id)
@@ -112,7 +115,7 @@ async def get_webhook_endpoint(
 @router.patch(
     "/webhook-endpoints/{endpoint_id}",
     response_model=None,
-    responses=answered(WebhookEndpointOut)
+    responses=answered(WebhookEndpointOut, "The endpoint as it is now.")
     | problems(
         *KEYED,
         _ABSENT,
@@ -123,7 +126,7 @@ async def get_webhook_endpoint(
 )
 async def change_webhook_endpoint(
     request: StrictJsonRequest,
-    endpoint_id: str,
+    endpoint_id: EndpointPath,
     caller: WebhooksManager,
     patch: WebhookEndpointPatch,
     container: ContainerOf,
@@ -153,10 +156,10 @@ async def change_webhook_endpoint(
     "/webhook-endpoints/{endpoint_id}",
     status_code=204,
     response_model=None,
-    responses=problems(*KEYED, _ABSENT),
+    responses=removed() | problems(*KEYED, _ABSENT),
 )
 async def delete_webhook_endpoint(
-    endpoint_id: str, caller: WebhooksManager, container: ContainerOf
+    endpoint_id: EndpointPath, caller: WebhooksManager, container: ContainerOf
 ) -> Response:
     """Delete a webhook endpoint: it is told nothing more, and its secret is gone. The events stay
     in the feed."""
@@ -175,11 +178,11 @@ async def delete_webhook_endpoint(
 )
 async def rotate_webhook_secret(
     request: StrictJsonRequest,
-    endpoint_id: str,
+    endpoint_id: EndpointPath,
     caller: WebhooksManager,
     key: IdempotencyKey,
     container: ContainerOf,
-    _nothing: RotateSecretIn | None = None,
+    _nothing: RotateWebhookSecretIn | None = None,
 ) -> Response:
     """Replace the secret. For 24 hours everything is signed with both, so that you can change from
     one to the other without a pause."""

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from fastapi import FastAPI
 
+from domain.event import EventType
 from entrypoints.http.problems import KINDS, MEDIA_TYPE
 
 OPERATIONS = {
@@ -133,6 +134,11 @@ def _with_inner(schema: dict[str, Any]) -> Iterator[dict[str, Any]]:
         yield from _with_inner(each)
 
 
+def _types_of(schema: dict[str, Any]) -> set[str]:
+    given = schema.get("type", [])
+    return {given} if isinstance(given, str) else set(given)
+
+
 def test_the_document_is_openapi_3_1_with_all_it_needs(document: dict[str, Any]) -> None:
     assert re.fullmatch(r"3\.1\.\d+", document["openapi"])
     assert document["info"]["title"] == "Harbor Payments"
@@ -173,7 +179,7 @@ def test_every_schema_is_used(document: dict[str, Any]) -> None:
 def test_every_schema_says_what_it_is(document: dict[str, Any]) -> None:
     for schema in _schemas(document):
         assert schema.keys() & {"type", "$ref", "anyOf", "enum", "const"}, schema
-        assert schema.get("type", "null") in TYPES
+        assert _types_of(schema) <= TYPES
         assert set(schema.get("required", ())) <= set(schema.get("properties", ()))
         assert "nullable" not in schema
         assert "example" not in schema
@@ -205,11 +211,8 @@ def test_every_operation_is_described_and_grouped(operations: dict[str, dict[str
 
 def test_every_operation_names_the_scope_it_wants(operations: dict[str, dict[str, Any]]) -> None:
     for name, operation in operations.items():
-        wanted = [{"ApiKey": [SCOPES[name]]}] if name in SCOPES else None
-        found = operation.get("security")
-        assert (found is None) == (wanted is None), name
-        if found is not None:
-            assert [set(each) for each in found] == [{"ApiKey"}], name
+        wanted = [{"ApiKey": [SCOPES[name]]}] if name in SCOPES else []
+        assert operation["security"] == wanted, name
 
 
 def test_every_operation_has_its_problem_responses(operations: dict[str, dict[str, Any]]) -> None:
@@ -259,7 +262,8 @@ def test_placing_an_order_names_every_way_in_which_it_is_refused(
 
 def test_the_problem_has_every_code(document: dict[str, Any]) -> None:
     problem = document["components"]["schemas"]["Problem"]
-    assert problem["properties"]["code"]["enum"] == sorted(KINDS)
+    assert problem["properties"]["code"] == {"$ref": "#/components/schemas/ProblemCode"}
+    assert document["components"]["schemas"]["ProblemCode"]["enum"] == sorted(KINDS)
     assert set(problem["required"]) == {
         *("type", "title", "status", "detail", "instance", "code", "request_id"),
     }
@@ -288,6 +292,100 @@ def test_nothing_internal_and_nothing_of_the_framework_is_in_it(document: dict[s
     text = json.dumps(document)
     for word in ("risk_score", "risk", "HTTPValidationError", "ValidationError", "digest", "fence"):
         assert word not in text
+
+
+def test_every_member_is_described(document: dict[str, Any]) -> None:
+    schemas = document["components"]["schemas"]
+    for name, schema in schemas.items():
+        assert schema["description"], name
+        for member, given in schema.get("properties", {}).items():
+            assert _described(given, schemas), f"{name}.{member}"
+
+
+def _described(schema: dict[str, Any], schemas: dict[str, Any]) -> bool:
+    """By itself, or by what it is."""
+    if "$ref" in schema:
+        schema = {**schemas[schema["$ref"].rpartition("/")[2]], **schema}
+    inner = [*schema.get("anyOf", ()), schema.get("items", {})]
+    return "description" in schema or any(_described(each, schemas) for each in inner if each)
+
+
+def test_every_value_has_an_example(document: dict[str, Any]) -> None:
+    """But for what there is one value of, what is made of others, and moments that may be null."""
+    for name, schema in document["components"]["schemas"].items():
+        for member, given in schema.get("properties", {}).items():
+            whole = "$ref" in given or "const" in given or _types_of(given) & {"array", "boolean"}
+            nullable = "null" in _types_of(given) or {"type": "null"} in given.get("anyOf", ())
+            assert whole or nullable or given.get("examples"), f"{name}.{member}"
+
+
+def test_nothing_that_a_generator_would_have_to_name_is_without_a_name(
+    document: dict[str, Any],
+) -> None:
+    """Objects and enumerations are components, so that a client has one type for each."""
+    named = document["components"]["schemas"].values()
+    for schema in _schemas(document):
+        if not any(schema is each for each in named):
+            assert "object" not in _types_of(schema), schema
+            assert len(schema.get("enum", ())) <= 1, schema
+
+
+def test_no_schema_is_there_twice(document: dict[str, Any]) -> None:
+    schemas = document["components"]["schemas"]
+    assert not [name for name in schemas if not name.isalnum()]
+    texts = [json.dumps(schema, sort_keys=True) for schema in schemas.values()]
+    assert len(set(texts)) == len(texts)
+
+
+def test_what_may_be_left_out_of_a_request_is_not_null(document: dict[str, Any]) -> None:
+    for operation in (each for path in document["paths"].values() for each in path.values()):
+        given = [each["schema"] for each in operation.get("parameters", ())]
+        for media in operation.get("requestBody", {}).get("content", {}).values():
+            assert set(media["schema"]) == {"$ref"}
+        assert all("anyOf" not in schema for schema in given)
+
+
+def test_every_response_names_its_request(operations: dict[str, dict[str, Any]]) -> None:
+    for operation in operations.values():
+        for response in operation["responses"].values():
+            assert "X-Request-Id" in response["headers"]
+
+
+def test_links_lead_to_operations_that_take_what_they_give(
+    operations: dict[str, dict[str, Any]],
+) -> None:
+    found = 0
+    for operation in operations.values():
+        for status, response in operation["responses"].items():
+            for link in response.get("links", {}).values():
+                found += 1
+                assert status < "3"
+                target = operations[link["operationId"]]
+                taken = {each["name"] for each in target["parameters"]}
+                assert set(link["parameters"]) <= taken
+    assert found
+    after = operations["place_order"]["responses"]["201"]["links"]
+    assert set(after) >= {"get_order", "capture_order", "cancel_order", "refund_order"}
+
+
+def test_every_event_is_a_webhook(document: dict[str, Any]) -> None:
+    assert set(document["webhooks"]) == {str(event) for event in EventType}
+    names = [each["post"]["operationId"] for each in document["webhooks"].values()]
+    assert len(set(names)) == len(names)
+    for name, methods in document["webhooks"].items():
+        (given,) = methods["post"]["requestBody"]["content"].values()
+        about_order = name.startswith(("order.", "refund."))
+        wanted = "OrderWebhook" if about_order else "WebhookEndpointWebhook"
+        assert given["schema"] == {"$ref": f"#/components/schemas/{wanted}"}
+        headers = [each["name"] for each in methods["post"]["parameters"]]
+        assert headers == ["webhook-id", "webhook-timestamp", "webhook-signature"]
+
+
+def test_only_enumerations_that_may_grow_say_so(document: dict[str, Any]) -> None:
+    schemas = document["components"]["schemas"]
+    growing = {name for name, schema in schemas.items() if schema.get("x-extensible-enum")}
+    assert growing == {"EventType", "ProblemCode", "WebhookAttemptProblem"}
+    assert all("ore may come" in schemas[name]["description"] for name in growing)
 
 
 def test_properties_have_no_titles(document: dict[str, Any]) -> None:

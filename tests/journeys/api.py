@@ -3,7 +3,7 @@
 import asyncio
 import re
 import ssl
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import Any
@@ -277,13 +277,13 @@ _TYPES: Mapping[str, type] = {
 }
 
 
-def _is_of_type(name: str, value: object) -> bool:
+def _is_of_type(names: str | Sequence[str], value: object) -> bool:
     # In Python True is an int.
-    return type(value) is _TYPES[name]
+    return type(value) in [_TYPES[name] for name in ([names] if isinstance(names, str) else names)]
 
 
 def _unfitting(schema: Mapping[str, Any], value: object, place: str) -> Iterator[str]:
-    form = schema.get("format")
+    form = None if value is None else schema.get("format")
     if value not in schema.get("enum", [value]):
         yield f"{place} is none of {schema['enum']}"
     if form is not None and not _FORMS[form](str(value)):
@@ -298,6 +298,7 @@ def _is_date_time(text: str) -> bool:
 
 
 _FORMS: Mapping[str, Callable[[str], object]] = {
+    "int64": lambda text: -(2**63) <= int(text) < 2**63,
     "uuid": re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}").fullmatch,
     "date-time": _is_date_time,
 }
