@@ -82,7 +82,7 @@ def _document(app: FastAPI) -> Node:
     for operation in _operations(document):
         operation.setdefault("security", [])
         _drop_framework_errors(operation)
-        _tidy_parameters(operation)
+        _tidy_parameters(operation, components["schemas"])
         _tidy_body(operation, components["schemas"])
         for response in operation["responses"].values():
             response["headers"] = headed("X-Request-Id") | response.get("headers", {})
@@ -110,7 +110,7 @@ def _drop_framework_errors(operation: Node) -> None:
             del operation["responses"][status]
 
 
-def _tidy_parameters(operation: Node) -> None:
+def _tidy_parameters(operation: Node, schemas: Mapping[str, Node]) -> None:
     """What is left out is not null: nobody can send null in a query. Descriptions stand beside the
     schema already."""
     for parameter in operation.get("parameters", ()):
@@ -118,7 +118,13 @@ def _tidy_parameters(operation: Node) -> None:
         schema.pop("description", None)
         if (items := schema.pop(COMMA_SEPARATED, None)) is not None:
             parameter |= {"style": "form", "explode": False}
-            parameter["schema"] = {"type": "array", "items": {"$ref": _SCHEMAS + items}}
+            parameter["schema"] = {
+                "type": "array",
+                "minItems": 1,
+                "maxItems": len(schemas[items]["enum"]),
+                "uniqueItems": True,
+                "items": {"$ref": _SCHEMAS + items},
+            }
 
 
 def _tidy_body(operation: Node, schemas: Mapping[str, Node]) -> None:

@@ -4,6 +4,7 @@ import re
 from typing import Annotated, Final, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic.json_schema import WithJsonSchema
 from pydantic_core import PydanticCustomError
 from typing_extensions import TypeAliasType
 
@@ -103,11 +104,18 @@ Metadata = TypeAliasType(
             Annotated[str, Field(min_length=1, max_length=40, pattern=PRINTABLE)],
             Annotated[str, Field(max_length=500, pattern=TEXT)],
         ],
-        Field(
-            max_length=MAX_METADATA,
-            description="At most 50 pairs of your own; keys of 1 to 40 characters, values of up to"
-            " 500.",
-            examples=[{"department": "procurement"}],
+        Field(max_length=MAX_METADATA),
+        # Pydantic describes keys by patterns of properties, of which generators make nothing.
+        WithJsonSchema(
+            {
+                "type": "object",
+                "maxProperties": MAX_METADATA,
+                "propertyNames": {"minLength": 1, "maxLength": 40, "pattern": PRINTABLE},
+                "additionalProperties": {"type": "string", "maxLength": 500, "pattern": TEXT},
+                "description": "At most 50 pairs of your own; keys of 1 to 40 characters, values of"
+                " up to 500.",
+                "examples": [{"department": "procurement"}],
+            }
         ),
     ],
 )

@@ -6,7 +6,7 @@ from fastapi import Path
 
 _UUID: Final[dict[str, Any]] = {"format": "uuid"}
 _EXAMPLE: Final = "019aa6f2-2b6e-7c1a-9d52-7a0d1b1c2d3e"
-VISIBLE_ASCII: Final = "^[\\u0021-\\u007e]+$"
+VISIBLE_ASCII: Final = "^[!-~]+$"
 
 OrderPath = Annotated[
     str, Path(description="The order's id.", examples=[_EXAMPLE], json_schema_extra=_UUID)
