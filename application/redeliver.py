@@ -21,7 +21,7 @@ from domain.webhook import WebhookEndpoint
 
 MOST_AT_ONCE: Final = 10_000
 
-_ACCEPTED: Final = 202
+_OK: Final = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,7 +72,7 @@ class Redeliver:
                     delivery_id=delivery.id,
                     now=now,
                 ),
-                status=_ACCEPTED,
+                status=_OK,
             )
 
         return await self._once(command.claim, make)
@@ -116,7 +116,7 @@ class Redeliver:
                     states=states if count else (),
                     now=now,
                 ),
-                status=_ACCEPTED,
+                status=_OK,
             )
 
         return await self._once(command.claim, make)

@@ -13,7 +13,7 @@ from application.ports.webhook_endpoints import WebhookEndpoints
 from application.webhook_endpoint_document import webhook_endpoint_in_event
 from domain.event import EndpointEvent, EventType
 
-_ACCEPTED: Final = 202
+_CREATED: Final = 201
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +54,7 @@ class SendTestEvent:
                 location=f"/v1/webhook-endpoints/{endpoint.id}/deliveries",
                 body=render({"endpoint_id": str(endpoint.id), "event_id": str(event.id)}),
                 change=event,
-                status=_ACCEPTED,
+                status=_CREATED,
             )
 
         return await self._once(command.claim, make)

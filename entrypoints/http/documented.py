@@ -175,12 +175,6 @@ def accepted(
     return {200: _once(model, _REPEAT, links, versioned), 202: first}
 
 
-def queued(model: type[BaseModel]) -> Responses:
-    """202 for the first answer and 200 for its repeats, with one schema."""
-    first = _once(model, "Accepted, and durable: it is sent next.")
-    return {200: _once(model, _REPEAT), 202: first}
-
-
 def done_or_accepted(
     model: type[BaseModel], links: Links | None = None, *, versioned: bool = False
 ) -> Responses:

@@ -19,9 +19,10 @@ from entrypoints.http.documented import (
     KEYED,
     ONCE,
     answered,
+    created,
     listed,
     problems,
-    queued,
+    repeatable,
 )
 from entrypoints.http.json_body import StrictJsonRequest, StrictJsonRoute
 from entrypoints.http.paths import canonical_uuid
@@ -85,9 +86,8 @@ async def get_webhook_delivery(
 
 @router.post(
     "/webhook-deliveries/{delivery_id}/redeliver",
-    status_code=202,
     response_model=None,
-    responses=queued(WebhookDeliveryOut)
+    responses=repeatable(WebhookDeliveryOut)
     | problems(*KEYED, *ONCE, _NO_DELIVERY, _NO_ENDPOINT, _DISABLED),
     openapi_extra=IDEMPOTENCY_KEY,
 )
@@ -108,9 +108,8 @@ async def redeliver_webhook(
 
 @router.post(
     "/webhook-endpoints/{endpoint_id}/redeliver",
-    status_code=202,
     response_model=None,
-    responses=queued(RedeliveriesOut)
+    responses=repeatable(RedeliveriesOut)
     | problems(*KEYED, *ONCE, _NO_ENDPOINT, _DISABLED, "too_many_deliveries"),
     openapi_extra=IDEMPOTENCY_KEY,
 )
@@ -135,9 +134,9 @@ async def redeliver_webhooks(
 
 @router.post(
     "/webhook-endpoints/{endpoint_id}/test",
-    status_code=202,
+    status_code=201,
     response_model=None,
-    responses=queued(TestEventOut) | problems(*KEYED, *ONCE, _NO_ENDPOINT, _DISABLED),
+    responses=created(TestEventOut) | problems(*KEYED, *ONCE, _NO_ENDPOINT, _DISABLED),
     openapi_extra=IDEMPOTENCY_KEY,
 )
 async def send_test_webhook(

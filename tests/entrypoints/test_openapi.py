@@ -77,9 +77,8 @@ SCOPES = {
 FIRST = {
     **dict.fromkeys(("place_order", "issue_api_key", "rotate_api_key", "refund_order"), "201"),
     **dict.fromkeys(("capture_order", "cancel_order"), "202"),
-    "create_webhook_endpoint": "201",
-    "rotate_webhook_secret": "200",
-    **dict.fromkeys(("redeliver_webhook", "redeliver_webhooks", "send_test_webhook"), "202"),
+    **dict.fromkeys(("create_webhook_endpoint", "send_test_webhook"), "201"),
+    **dict.fromkeys(("rotate_webhook_secret", "redeliver_webhook", "redeliver_webhooks"), "200"),
 }
 """The status of what a POST does for the first time."""
 TYPES = {"object", "array", "string", "integer", "number", "boolean", "null"}

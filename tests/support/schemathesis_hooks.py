@@ -4,6 +4,7 @@ rules there are beyond the schema. SCHEMATHESIS_HOOKS names this file."""
 import os
 import re
 from typing import Any
+from urllib.parse import unquote
 from uuid import uuid4
 
 import schemathesis
@@ -57,8 +58,8 @@ def _is_good(case: Any) -> bool:
 
 def _give_meaning(case: Any) -> None:
     # Which version an order has, nobody can guess; and only the service can make a cursor.
-    # What Schemathesis makes of a pattern in a path does not always match it.
-    if not _KEY.fullmatch((case.path_parameters or {}).get("key", "-")):
+    # What Schemathesis makes of a pattern in a path does not always match it. It is quoted already.
+    if not _KEY.fullmatch(unquote((case.path_parameters or {}).get("key", "-"))):
         case.path_parameters["key"] = str(uuid4())
     for container, name in ((case.headers, "If-Match"), (case.query, "cursor")):
         if container:
