@@ -1,7 +1,7 @@
 # Harbor. `make` alone lists what there is; everything it makes lives in .venv, .harbor and openapi.
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help serve test bench check format lock openapi image clean FORCE
+.PHONY: help serve test bench check format lock openapi release-openapi image clean FORCE
 
 BIN := .venv/bin
 ENGINE ?= docker
@@ -9,7 +9,7 @@ ENGINE ?= docker
 SUITE := $(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist loadfile
 
 help: ## list these targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' Makefile
 
 serve: .venv/serve ## run the API on 127.0.0.1:$PORT (8000) with its embedded defaults
 	@exec $(BIN)/harbor serve --port $${PORT:-8000}
@@ -33,6 +33,7 @@ check: .venv/dev ## the one definition of clean: format, lint, types, imports, O
 	$(call step,import contracts,$(BIN)/lint-imports --no-logo)
 	$(call step,OpenAPI drift,$(BIN)/harbor openapi >.venv/openapi.json \
 	  && diff -u openapi/harbor-v1.json .venv/openapi.json,make openapi writes the document anew)
+	$(call step,breaking changes,$(BIN)/python -m openapi.gate)
 	$(call step,Dockerfile,if [ -x $(BIN)/hadolint ]; then $(BIN)/hadolint Dockerfile; \
 	  else echo 'left out: no hadolint for this platform'; fi)
 	$(call step,suite,$(SUITE) $(ARGS))
@@ -45,6 +46,11 @@ openapi: .venv/dev ## write openapi/harbor-v1.json
 	@mkdir -p openapi
 	@$(BIN)/harbor openapi >.venv/openapi.json
 	@cp .venv/openapi.json openapi/harbor-v1.json
+
+release-openapi: .venv/dev ## release openapi/harbor-v1.json: later changes are judged by it
+	@$(BIN)/harbor openapi >.venv/openapi.json
+	@diff -u openapi/harbor-v1.json .venv/openapi.json
+	@$(BIN)/python -m openapi.release
 
 # dev comes first and binds the others, so that one package has one version everywhere.
 COMPILE = UV_PYTHON_DOWNLOADS=never $(BIN)/uv pip compile --quiet --python-version 3.11 --universal \

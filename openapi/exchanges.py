@@ -1,0 +1,211 @@
+"""What breaks between a released operation and the current one: parameters, bodies, answers."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+from openapi.directions import REQUEST, RESPONSE, Direction
+from openapi.document import Node
+from openapi.findings import Finding, Place
+from openapi.operations import Operation
+from openapi.schemas import Comparison
+
+_STYLES: Final = {"query": "form", "cookie": "form", "path": "simple", "header": "simple"}
+_FIRST_ERROR: Final = "4"
+_NOT_LOOKED_AT: Final = "is not looked at any more: whoever sends it is not heard."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exchange:
+    """A released operation and the current one that stands in its place. In a webhook it is Harbor
+    who sends: what is the request of an operation is there what is read."""
+
+    released: Operation
+    current: Operation
+
+    @property
+    def sent(self) -> Direction:
+        return RESPONSE if self.released.is_webhook else REQUEST
+
+    @property
+    def read(self) -> Direction:
+        return REQUEST if self.released.is_webhook else RESPONSE
+
+    def findings(self) -> Iterator[Finding]:
+        yield from self._parameters()
+        yield from self._body()
+        yield from self._answers()
+
+    def _place(self, side: str, whole: str = "", path: str = "") -> Place:
+        label = self.released.label
+        return Place(operation=label, side=side, whole=whole, path=path, owner=label)
+
+    def _schemas(
+        self, direction: Direction, place: Place, released: object, current: object
+    ) -> Iterator[Finding]:
+        comparison = Comparison(
+            released=self.released.document, current=self.current.document, direction=direction
+        )
+        return comparison.schemas(place, released, current)
+
+    def _parameters(self) -> Iterator[Finding]:
+        before, now = self.released.parameters(), self.current.parameters()
+        for key, (parameter, component) in before.items():
+            place = self._place(key[0], path=parameter["name"]).inside(component)
+            if key in now:
+                yield from self._parameter(place, parameter, now[key][0])
+            elif key[0] in ("header", "cookie") and not self.released.is_webhook:
+                yield Finding(place=place, rule="removed", what=_NOT_LOOKED_AT)
+            else:
+                yield Finding(place=place, rule="removed", what=self.sent.say("removed"))
+        for key, (parameter, component) in now.items():
+            if key not in before and self.sent.is_request and parameter.get("required"):
+                place = self._place(key[0], path=parameter["name"]).inside(component)
+                yield Finding(place=place, rule="required", what=self.sent.say("required"))
+
+    def _parameter(self, place: Place, released: Node, current: Node) -> Iterator[Finding]:
+        if released["in"] == "path" and released["name"] != current["name"]:
+            what = (
+                f"is called `{current['name']}` now: clients that are generated anew have another"
+                " argument for it."
+            )
+            yield Finding(place=place, rule="renamed", what=what)
+        narrow, wide = self.sent.narrow_and_wide(released, current)
+        if narrow.get("required") and not wide.get("required"):
+            yield Finding(place=place, rule="required", what=self.sent.say("required"))
+        if _written(released) != _written(current):
+            what = "is written in another way now: whoever writes it as before is not understood."
+            yield Finding(place=place, rule="style", what=what)
+        yield from self._schemas(self.sent, place, _schema(released), _schema(current))
+
+    def _body(self) -> Iterator[Finding]:
+        place = self._place("request", "the body")
+        before, now = self._bodies()
+        if before is None or now is None:
+            yield from self._whole_body(place, before, now)
+            return
+        narrow, wide = self.sent.narrow_and_wide(before, now)
+        if narrow.get("required") and not wide.get("required"):
+            yield Finding(place=place, rule="required", what=self.sent.say("required"))
+        yield from self._contents(self.sent, place, before, now)
+
+    def _bodies(self) -> tuple[Node | None, Node | None]:
+        before, now = (
+            each.document.find(each.node["requestBody"]).node
+            if "requestBody" in each.node
+            else None
+            for each in (self.released, self.current)
+        )
+        return before, now
+
+    def _whole_body(self, place: Place, before: Node | None, now: Node | None) -> Iterator[Finding]:
+        if before is not None:
+            yield Finding(place=place, rule="removed", what=self.sent.say("removed"))
+        elif now is not None and now.get("required") and self.sent.is_request:
+            yield Finding(place=place, rule="required", what=self.sent.say("required"))
+
+    def _contents(
+        self, direction: Direction, place: Place, released: Node, current: Node
+    ) -> Iterator[Finding]:
+        before, now = _by_type(released), _by_type(current)
+        for media_type, media in before.items():
+            if media_type not in now:
+                yield Finding(
+                    place=place,
+                    rule=media_type,
+                    what=f"is no `{media_type}` any more: " + _whom_a_type_breaks(direction),
+                )
+                continue
+            other = now[media_type]
+            yield from self._schemas(
+                direction, place, media.get("schema", True), other.get("schema", True)
+            )
+            if media.get("encoding") != other.get("encoding"):
+                what = "is encoded in another way now: whoever does it as before is not understood."
+                yield Finding(place=place, rule="encoding", what=what)
+
+    def _answers(self) -> Iterator[Finding]:
+        before, now = (each.node.get("responses", {}) for each in (self.released, self.current))
+        for status in sorted(before):
+            if status in now:
+                yield from self._answer(status, before[status], now[status])
+            else:
+                place = self._place(status)
+                yield Finding(place=place, rule="removed", what=_gone(self.released, status))
+        for status in sorted(now.keys() - before.keys()):
+            if status < _FIRST_ERROR and not self.released.is_webhook:
+                what = "this can be answered now: clients that know only the statuses of before"
+                what += " take it for a failure."
+                yield Finding(place=self._place(status), rule="added", what=what)
+
+    def _answer(self, status: str, released: object, current: object) -> Iterator[Finding]:
+        before = self.released.document.find(released)
+        now = self.current.document.find(current)
+        place = self._place(status, "the answer").inside(before.name)
+        yield from self._headers(place, before.node, now.node)
+        if now.node.get("content") or not before.node.get("content"):
+            yield from self._contents(self.read, place, before.node, now.node)
+        else:
+            yield Finding(place=place, rule="content", what=_NO_CONTENT)
+
+    def _headers(self, place: Place, released: Node, current: Node) -> Iterator[Finding]:
+        before, now = (
+            {name.lower(): (name, each) for name, each in answer.get("headers", {}).items()}
+            for answer in (released, current)
+        )
+        for key, (name, given) in before.items():
+            header = self.released.document.find(given)
+            there = replace(place, side=f"{place.side}.header", path=name)
+            if key not in now:
+                yield Finding(place=there, rule="removed", what=self.read.say("removed"))
+                continue
+            other = self.current.document.find(now[key][1])
+            there = there.inside(header.name)
+            narrow, wide = self.read.narrow_and_wide(header.node, other.node)
+            if narrow.get("required") and not wide.get("required"):
+                yield Finding(place=there, rule="required", what=self.read.say("required"))
+            yield from self._schemas(self.read, there, _schema(header.node), _schema(other.node))
+
+
+_NO_CONTENT: Final = "has no content any more: clients that read it fail."
+
+
+def _gone(operation: Operation, status: str) -> str:
+    if operation.is_webhook:
+        return "this is no answer any more: receivers that give it are told again and again."
+    if status < _FIRST_ERROR:
+        return (
+            "this is not answered any more: clients that wait for it take what comes for a failure."
+        )
+    return "this is not answered any more: clients that handle it do so for nothing."
+
+
+def _whom_a_type_breaks(direction: Direction) -> str:
+    return (
+        "whoever sends that is refused." if direction.is_request else "clients that read it fail."
+    )
+
+
+def _by_type(node: Node) -> Mapping[str, Any]:
+    """Media types have no case, and no white space of meaning."""
+    content: Mapping[str, Any] = node.get("content", {})
+    return {"".join(name.split()).lower(): media for name, media in content.items()}
+
+
+def _schema(node: Node) -> Any:
+    """Of a parameter or a header."""
+    if "content" in node:
+        (media,) = _by_type(node).values()
+        return media.get("schema", True)
+    return node.get("schema", True)
+
+
+def _written(parameter: Node) -> tuple[object, ...]:
+    """How its value is put into text."""
+    style = parameter.get("style", _STYLES[parameter["in"]])
+    return (
+        style,
+        parameter.get("explode", style == "form"),
+        parameter.get("allowReserved", False),
+        tuple(_by_type(parameter)),
+    )

@@ -1,0 +1,212 @@
+"""What breaks between a released schema and the current one, in one direction."""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from openapi.directions import Direction
+from openapi.document import Document
+from openapi.findings import Finding, Place
+from openapi.limits import JUDGED, narrowings
+from openapi.shapes import COMBINED, OPEN, Shape, Variant, shape_of
+from openapi.variants import kind_of, pairs
+
+_STRUCTURE: Final = frozenset(
+    {
+        *("properties", "required", "additionalProperties", "patternProperties"),
+        *("propertyNames", "items"),
+    }
+)
+_MEMBERS: Final = ("object", None)
+_CANNOT_JUDGE: Final = (
+    "has another `{}` now: what that breaks cannot be judged here, so it counts as breaking."
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    """Of all schemas in one body, parameter or header. `seen` are the components that were compared
+    in it, `around` the schemas that the one at hand stands in: both can lead back to themselves."""
+
+    released: Document
+    current: Document
+    direction: Direction
+    seen: set[tuple[str, str]] = field(default_factory=set)
+    around: tuple[str, ...] = ()
+
+    def schemas(self, place: Place, released: object, current: object) -> Iterator[Finding]:
+        if released is True and current is True:
+            return  # whatever there is in anything is anything
+        inner = self
+        if _leads_elsewhere(released) or _leads_elsewhere(current):
+            pair = json.dumps((released, current), sort_keys=True)
+            if pair in self.around:
+                return
+            inner = self._inside(pair)
+        before, now = shape_of(self.released, released), shape_of(self.current, current)
+        yield from self._renamed(place, before.name, now.name)
+        place = place.inside(before.name)
+        yield from self._nulls(place, before, now)
+        yield from self._default(place, before, now)
+        for one, other in pairs(self.direction, before.variants, now.variants, inner.is_fit):
+            if one is not None and other is not None:
+                yield from inner.variants(place, one, other)
+            else:
+                yield self._finding(place, "variant", value=kind_of(one or other))
+
+    def variants(self, place: Place, released: Variant, current: Variant) -> Iterator[Finding]:
+        if released.name is not None and current.name is not None:
+            if (released.name, current.name) in self.seen:
+                return
+            self.seen.add((released.name, current.name))
+        yield from self._renamed(place, released.name, current.name)
+        place = place.inside(released.name)
+        narrow, wide = self.direction.narrow_and_wide(released, current)
+        if not _takes(narrow.type, wide.type):
+            now, before = kind_of(current), kind_of(released)
+            yield self._finding(place, "type", now=now, before=before)
+            return
+        yield from self._limits(place, released, current)
+        yield from self._unjudged(place, released.keywords, current.keywords)
+        if "array" in (released.type, current.type):
+            items = (each.keywords.get("items", True) for each in (released, current))
+            yield from self.schemas(place.items(), *items)
+        if released.type in _MEMBERS and current.type in _MEMBERS:
+            yield from self._members(place, released.keywords, current.keywords)
+
+    def is_fit(self, released: Variant, current: Variant) -> bool:
+        """Whether nothing breaks between the two but, at the most, a name."""
+        trial = self._inside("", seen=set(self.seen))
+        place = Place(operation="", owner="")
+        return all(each.once is not None for each in trial.variants(place, released, current))
+
+    def _inside(self, pair: str, seen: set[tuple[str, str]] | None = None) -> "Comparison":
+        return Comparison(
+            released=self.released,
+            current=self.current,
+            direction=self.direction,
+            seen=self.seen if seen is None else seen,
+            around=(*self.around, pair),
+        )
+
+    def _finding(self, place: Place, rule: str, **given: str) -> Finding:
+        return Finding(place=place, rule=rule, what=self.direction.say(rule, **given))
+
+    def _renamed(
+        self, place: Place, released: str | None, current: str | None
+    ) -> Iterator[Finding]:
+        """Once for each component, wherever it is used."""
+        if released is None or released == current:
+            return
+        if current is None and self.current.has_schema(released):
+            return
+        now = "has no name any more" if current is None else f"is called `{current}` now"
+        yield Finding(
+            place=Place(operation=place.operation, owner=""),
+            rule=f"schemas.{released}.renamed",
+            what=f"`{released}` {now}: clients that are generated anew have another type for it.",
+            once=f"{released} is {current}",
+        )
+
+    def _nulls(self, place: Place, released: Shape, current: Shape) -> Iterator[Finding]:
+        narrow, wide = self.direction.narrow_and_wide(released, current)
+        if wide.nullable and not narrow.nullable:
+            yield self._finding(place, "null")
+
+    def _default(self, place: Place, released: Shape, current: Shape) -> Iterator[Finding]:
+        if not self.direction.is_request or released.default in (None, current.default):
+            return
+        now = current.default or "not said"
+        yield self._finding(place, "default", now=now, before=str(released.default))
+
+    def _limits(self, place: Place, released: Variant, current: Variant) -> Iterator[Finding]:
+        """A list of values to which more may come is no limit to what can be read."""
+        is_open = not self.direction.is_request and released.keywords.get(OPEN, False)
+        for limit in narrowings(*self.direction.narrow_and_wide(released, current)):
+            if not (is_open and limit.rule == "enum"):
+                rule = f"{limit.rule}.{json.loads(limit.value)}" if limit.value else limit.rule
+                yield Finding(place=place, rule=rule, what=self.direction.say_limit(limit))
+        if self.direction.is_request:
+            return
+        if "enum" in released.keywords and current.keywords.get(OPEN, False) and not is_open:
+            yield self._finding(place, "enum.open")
+        if "format" not in released.keywords and "format" in current.keywords:
+            what = self.direction.say("new format", now=f"`{current.keywords['format']}`")
+            yield Finding(place=place, rule="format", what=what)
+
+    def _unjudged(
+        self, place: Place, released: Mapping[str, Any], current: Mapping[str, Any]
+    ) -> Iterator[Finding]:
+        for keyword in sorted((released.keys() | current.keys()) - JUDGED - _STRUCTURE):
+            if released.get(keyword) != current.get(keyword):
+                yield Finding(place=place, rule=keyword, what=_CANNOT_JUDGE.format(keyword))
+
+    def _members(
+        self, place: Place, released: Mapping[str, Any], current: Mapping[str, Any]
+    ) -> Iterator[Finding]:
+        before, now = (each.get("properties", {}) for each in (released, current))
+        for name in before:
+            member = place.member(name)
+            if name in now:
+                both = (_member(each, name) for each in (released, current))
+                yield from self.schemas(member, *both)
+            else:
+                yield self._finding(member, "removed")
+        narrow, wide = self.direction.narrow_and_wide(released, current)
+        for name in sorted(set(narrow.get("required", ())) - set(wide.get("required", ()))):
+            # What is gone altogether was told above.
+            if name in now or self.direction.is_request:
+                yield self._finding(place.member(name), "required")
+        if not self.direction.is_request:
+            for name in (name for name in now if name not in before):
+                yield from self._new_member(place.member(name), name, released, current)
+        yield from self._others(place, released, current)
+
+    def _new_member(
+        self, place: Place, name: str, released: Mapping[str, Any], current: Mapping[str, Any]
+    ) -> Iterator[Finding]:
+        """Whoever reads it knew that it may come, and perhaps what it would be."""
+        foreseen = _member(released, name)
+        if foreseen is False:
+            yield self._finding(place, "unforeseen")
+        elif foreseen is not True:
+            yield from self.schemas(place, foreseen, _member(current, name))
+
+    def _others(
+        self, place: Place, released: Mapping[str, Any], current: Mapping[str, Any]
+    ) -> Iterator[Finding]:
+        """Members that are not named, or only by a pattern."""
+        patterns = [*released.get("patternProperties", {}), *current.get("patternProperties", {})]
+        for pattern in (None, *dict.fromkeys(patterns)):
+            before, now = (_values(each, pattern) for each in (released, current))
+            narrow, wide = self.direction.narrow_and_wide(before, now)
+            if narrow is False:
+                if wide is not False:
+                    yield self._finding(place, "closed")
+            elif wide is not False:
+                yield from self.schemas(place.values(), before, now)
+        names = [each.get("propertyNames", True) for each in (released, current)]
+        yield from self.schemas(place.names(), *names)
+
+
+def _leads_elsewhere(schema: object) -> bool:
+    """Whether it can lead back to where it stands."""
+    return isinstance(schema, Mapping) and not COMBINED.isdisjoint(schema)
+
+
+def _takes(narrow: str | None, wide: str | None) -> bool:
+    return narrow in (None, wide) or (narrow, wide) == ("number", "integer")
+
+
+def _member(keywords: Mapping[str, Any], name: str) -> Any:
+    """The schema of one member, named or not."""
+    properties: Mapping[str, Any] = keywords.get("properties", {})
+    return properties.get(name, keywords.get("additionalProperties", True))
+
+
+def _values(keywords: Mapping[str, Any], pattern: str | None) -> Any:
+    """The schema of the members that match it; None stands for those that match none."""
+    others = keywords.get("additionalProperties", True)
+    patterns: Mapping[str, Any] = keywords.get("patternProperties", {})
+    return others if pattern is None else patterns.get(pattern, others)
