@@ -103,7 +103,7 @@ def _for_origins(settings: Settings, inner: ASGIApp) -> ASGIApp:
             ],
             expose_headers=[
                 *("ETag", "Idempotent-Replayed", "Link", "Location"),
-                *("Retry-After", "X-Request-Id"),
+                *("Retry-After", "X-Request-Id", "Deprecation", "Sunset"),
             ],
         )
     return inner

@@ -11,6 +11,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from domain.event import EventType
+from entrypoints.http.deprecation import document_deprecations
 from entrypoints.http.documented import HEADERS, headed
 from entrypoints.http.wire.base import COMMA_SEPARATED
 from entrypoints.http.wire.events import OrderWebhookOut, WebhookEndpointWebhookOut
@@ -94,6 +95,7 @@ def _document(app: FastAPI) -> Node:
     schemas = {names[name]: _tidied(schema, names) for name, schema in schemas.items()}
     used = sorted(_used(schemas, document["paths"], document["webhooks"]))
     components |= {"schemas": {name: schemas[name] for name in used}, "headers": dict(HEADERS)}
+    document_deprecations(document, app.routes)
     return document
 
 

@@ -10,6 +10,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from application.ports.ids import Ids
+from entrypoints.http.deprecation import announce
 from entrypoints.http.headers import name_headers
 from entrypoints.http.problems import problem
 from entrypoints.http.request_id import HEADER, assign_request_id
@@ -66,6 +67,7 @@ class Observe:
             if message["type"] == "http.response.start":
                 status = message["status"]
                 _add_missing(message, scope["path"], request_id)
+                announce(scope, message)
             await send(message)
 
         try:
