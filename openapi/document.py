@@ -24,7 +24,7 @@ class Found:
     name: str | None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Document:
     """`called` is how messages name it."""
 

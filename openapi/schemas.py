@@ -10,6 +10,7 @@ from openapi.document import Document
 from openapi.findings import Finding, Place
 from openapi.limits import JUDGED, narrowings
 from openapi.shapes import COMBINED, OPEN, Shape, Variant, shape_of
+from openapi.unchanged import unchanged
 from openapi.variants import kind_of, pairs
 
 _STRUCTURE: Final = frozenset(
@@ -38,6 +39,8 @@ class Comparison:
     def schemas(self, place: Place, released: object, current: object) -> Iterator[Finding]:
         if released is True and current is True:
             return  # whatever there is in anything is anything
+        if self._is_unchanged(released, current):
+            return
         inner = self
         if _leads_elsewhere(released) or _leads_elsewhere(current):
             pair = json.dumps((released, current), sort_keys=True)
@@ -80,6 +83,11 @@ class Comparison:
         trial = self._inside("", seen=set(self.seen))
         place = Place(operation="", owner="")
         return all(each.once is not None for each in trial.variants(place, released, current))
+
+    def _is_unchanged(self, released: object, current: object) -> bool:
+        if not isinstance(released, Mapping) or released.keys() != {"$ref"}:
+            return False
+        return released == current and released["$ref"] in unchanged(self.released, self.current)
 
     def _inside(self, pair: str, seen: set[tuple[str, str]] | None = None) -> "Comparison":
         return Comparison(
