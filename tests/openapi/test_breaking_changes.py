@@ -170,7 +170,7 @@ BREAKING = {
     "a maximum is lower": Seeded(
         change=lambda d: d.member(d.body("place_order"), "amount_cents").update(maximum=500),
         id=r"place_order\.request\.amount_cents\.maximum",
-        says="place_order: `amount_cents` may be at most 500 now (10000000 before): whoever sends"
+        says="`amount_cents` may be at most 500 now (10000000 before): whoever sends"
         " more is refused.",
     ),
     "a minimum is higher": Seeded(
