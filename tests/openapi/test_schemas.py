@@ -1,0 +1,263 @@
+"""One schema against another, in both directions."""
+
+from typing import Any
+
+import pytest
+
+from openapi.document import BadDocument
+from openapi.shapes import OPEN
+from tests.openapi.tiny import Schema, ids, read, reading, sending, sent, sentences
+
+TEXT = {"type": "string"}
+NULL = {"type": "null"}
+SHORT = {"type": "string", "maxLength": 5}
+
+
+def _object(required: tuple[str, ...] = (), **properties: Any) -> dict[str, Any]:
+    return {"type": "object", "properties": properties, "required": list(required)}
+
+
+def _closed(**properties: Any) -> dict[str, Any]:
+    return {**_object(**properties), "additionalProperties": False}
+
+
+SAME: list[tuple[Schema, Schema]] = [
+    ({"type": ["string", "null"]}, {"anyOf": [TEXT, NULL]}),
+    ({"type": ["string", "null"]}, {"oneOf": [NULL, TEXT]}),
+    ({"type": ["string", "null"]}, {"type": "string", "nullable": True}),
+    ({"anyOf": [SHORT, NULL], "default": None}, {"type": ["string", "null"], "maxLength": 5,
+                                                  "default": None}),
+    ({"const": "a"}, {"type": "string", "enum": ["a"]}),
+    ({"enum": ["a", "b"]}, {"type": "string", "enum": ["b", "a"]}),
+    ({"enum": ["a", None]}, {"anyOf": [{"const": "a"}, NULL]}),
+    ({"enum": ["a", None], "type": ["string", "null"]}, {"anyOf": [{"const": "a"}, NULL]}),
+    ({"type": "integer", "minimum": 1}, {"type": "integer", "exclusiveMinimum": 0}),
+    ({"type": "integer", "maximum": 9.0}, {"type": "integer", "exclusiveMaximum": 10}),
+    ({"type": "number", "maximum": 9, "exclusiveMaximum": True},
+     {"type": "number", "exclusiveMaximum": 9}),
+    ({"allOf": [_object(a=TEXT), _object(("b",), b=TEXT)]}, _object(("b",), a=TEXT, b=TEXT)),
+    ({"allOf": [{"type": "integer", "maximum": 5}, {"maximum": 9}]},
+     {"type": "integer", "maximum": 5}),
+    ({"type": "array"}, {"type": "array", "items": {}}),
+    ({"type": "array", "items": True}, {"type": "array", "items": {}}),
+    ({"type": "string", "minLength": 0}, TEXT),
+    (_object(), {"type": "object", "additionalProperties": True}),
+    ({"type": "string", "title": "A", "description": "B", "x-note": 1}, TEXT),
+    (True, {}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("one", "other"), SAME)
+def test_the_same_can_be_written_in_several_ways(one: Schema, other: Schema) -> None:
+    assert sent(one, other) == sent(other, one) == []
+    assert read(one, other) == read(other, one) == []
+
+
+ORDERED: list[tuple[Schema, Schema, str]] = [
+    (SHORT, TEXT, "maxLength"),
+    ({"type": "string", "minLength": 1}, TEXT, "minLength"),
+    ({"type": "integer"}, {"type": "number"}, "type"),
+    (TEXT, {"anyOf": [TEXT, NULL]}, "null"),
+    (TEXT, {"type": "string", "nullable": True}, "null"),
+    ({"const": "a"}, {"enum": ["a", "b"]}, "enum.b"),
+    ({"enum": [1]}, {"enum": [1, 2]}, "enum.2"),
+    ({"type": "string", "enum": ["a"]}, TEXT, "enum"),
+    ({"type": "number", "exclusiveMaximum": 9}, {"type": "number", "maximum": 9}, "maximum"),
+    ({"type": "integer", "maximum": 9}, {"type": "integer"}, "maximum"),
+    ({"type": "integer", "minimum": 1}, {"type": "integer", "minimum": 0}, "minimum"),
+    ({"type": "integer", "multipleOf": 10}, {"type": "integer", "multipleOf": 5}, "multipleOf"),
+    ({"type": "number", "multipleOf": 0.1}, {"type": "number", "multipleOf": 0.01}, "multipleOf"),
+    ({"type": "integer", "format": "int32"}, {"type": "integer", "format": "int64"}, "format"),
+    ({"type": "array", "uniqueItems": True}, {"type": "array"}, "uniqueItems"),
+    ({"type": "array", "maxItems": 5}, {"type": "array", "maxItems": 6}, "maxItems"),
+    ({"type": "array", "minItems": 5}, {"type": "array", "minItems": 4}, "minItems"),
+    ({"type": "array", "items": SHORT}, {"type": "array", "items": TEXT}, "[].maxLength"),
+    ({"type": "array", "items": SHORT}, {"type": "array"}, "[].type"),
+    ({"type": "object", "maxProperties": 5}, {"type": "object"}, "maxProperties"),
+    ({"type": "object", "minProperties": 5}, {"type": "object"}, "minProperties"),
+    (_object(("a",), a=TEXT), _object(a=TEXT), "a.required"),
+    (_object(a=SHORT), _object(a=TEXT), "a.maxLength"),
+    (_object(a=_object(b=SHORT)), _object(a=_object(b=TEXT)), "a.b.maxLength"),
+    (_closed(), _object(), "closed"),
+    ({"type": "object", "additionalProperties": SHORT},
+     {"type": "object", "additionalProperties": TEXT}, ".*.maxLength"),
+    ({"type": "object", "patternProperties": {"^a": SHORT}},
+     {"type": "object", "patternProperties": {"^a": TEXT}}, ".*.maxLength"),
+    ({"type": "object", "propertyNames": {"maxLength": 5}}, {"type": "object"}, "(name).maxLength"),
+    ({"anyOf": [TEXT, {"type": "integer"}]}, {"anyOf": [TEXT, {"type": "integer"}, NULL]}, "null"),
+    (TEXT, {"type": ["string", "integer"]}, "variant"),
+    ({"oneOf": [SHORT, {"type": "integer"}]}, {"oneOf": [{"type": "integer"}, TEXT]}, "maxLength"),
+    ({"oneOf": [_object(("a",), a={"const": 1}), _object(("a",), a={"const": 2})]},
+     {"oneOf": [_object(("a",), a={"const": 3}), _object(("a",), a={"const": 2}),
+                _object(("a",), a={"const": 1})]}, "variant"),
+]  # fmt: skip
+"""A narrow schema, a wide one, and what is narrower in it."""
+
+
+@pytest.mark.parametrize(("narrow", "wide", "rule"), ORDERED)
+def test_what_is_sent_must_not_become_narrower(narrow: Schema, wide: Schema, rule: str) -> None:
+    assert sent(narrow, wide) == []
+    assert rule in sent(wide, narrow)
+
+
+@pytest.mark.parametrize(("narrow", "wide", "rule"), ORDERED)
+def test_what_is_read_must_not_become_wider(narrow: Schema, wide: Schema, rule: str) -> None:
+    assert rule in read(narrow, wide)
+    # A format that is new is a type that is new, where one is generated of it.
+    assert [each for each in read(wide, narrow) if each != "format"] == []
+
+
+@pytest.mark.parametrize("keyword", ["not", "if", "contains", "readOnly", "contentEncoding"])
+def test_what_cannot_be_judged_counts_as_breaking(keyword: str) -> None:
+    assert sent(TEXT, {**TEXT, keyword: {"maxLength": 1}}) == [keyword]
+    assert read({**TEXT, keyword: {"maxLength": 1}}, TEXT) == [keyword]
+    assert sent({**TEXT, keyword: {}}, {**TEXT, keyword: {}}) == []
+
+
+def test_members_are_not_the_same_in_both_directions() -> None:
+    one, two = _object(a=TEXT), _object(a=TEXT, b=TEXT)
+    assert (sent(one, two), read(one, two)) == ([], [])
+    assert (sent(two, one), read(two, one)) == (["b.removed"], ["b.removed"])
+
+
+def test_a_new_member_was_to_be_expected_unless_there_was_to_be_none() -> None:
+    assert read(_closed(), _closed(a=TEXT)) == ["a.unforeseen"]
+    numbers = {"type": "object", "additionalProperties": {"type": "integer"}}
+    assert read(numbers, {**numbers, "properties": {"a": TEXT}}) == ["a.type"]
+
+
+def test_a_member_with_a_default_is_required_all_the_same() -> None:
+    now = {"type": "string", "default": "x"}
+    assert sent(_object(a=now), _object(("a",), a=now)) == ["a.required"]
+    assert sent(_object(), _object(("a",), a=now)) == ["a.required"]
+
+
+@pytest.mark.parametrize(
+    ("released", "current", "broken"),
+    [
+        ({"default": 1}, {"default": 2}, ["default"]),
+        ({"default": 1}, {"default": 1.0}, []),
+        ({"default": 1}, {}, ["default"]),
+        ({"default": None}, {"default": 1}, ["default"]),
+        ({}, {"default": 1}, []),
+    ],
+)
+def test_a_default_is_a_promise(
+    released: dict[str, Any], current: dict[str, Any], broken: list[str]
+) -> None:
+    assert sent(released, current) == broken
+    assert read(released, current) == []
+
+
+def test_a_default_beside_a_reference_is_one_too() -> None:
+    schemas = {"Kind": {"enum": ["a", "b"], "default": "a"}}
+    kind = {"$ref": "#/components/schemas/Kind"}
+    before, now = sending(kind, schemas=schemas), sending({**kind, "default": "b"}, schemas=schemas)
+    assert ids(before, now) == ["make.request.default"]
+
+
+def test_a_list_of_values_that_is_open_may_grow_in_what_is_read() -> None:
+    closed, larger = {"enum": ["a"]}, {"enum": ["a", "b"]}
+    assert read({**closed, OPEN: True}, {**larger, OPEN: True}) == []
+    assert read({"anyOf": [closed, NULL], OPEN: True}, {"anyOf": [larger, NULL]}) == []
+    assert read({**closed, OPEN: True}, TEXT) == []
+    assert read({**closed, OPEN: False}, larger) == ["enum.b"]
+    # Where values are sent, an open list says nothing.
+    assert sent({**larger, OPEN: True}, {**closed, OPEN: True}) == ["enum.b"]
+
+
+def test_a_list_of_values_is_not_opened_in_passing() -> None:
+    assert read({"enum": ["a"]}, {"enum": ["a", "b"], OPEN: True}) == ["enum.b", "enum.open"]
+
+
+def test_true_is_not_one() -> None:
+    assert sent({"enum": [True]}, {"enum": [1]}) != []
+    assert sent({"type": "boolean"}, {"type": "integer"}) == ["type"]
+
+
+def test_recursion_ends() -> None:
+    def tree(**label: Any) -> dict[str, Any]:
+        node = {"$ref": "#/components/schemas/Node"}
+        again = {"$ref": "#/components/schemas/Node", "minProperties": 1}
+        return {
+            "Node": _object(
+                label={**TEXT, **label},
+                left=node,
+                right={"anyOf": [node, NULL]},
+                more={"type": "array", "items": node},
+                others={"type": "object", "additionalProperties": again},
+                both={"allOf": [node, {"minProperties": 1}]},
+                either={"anyOf": [node, {"type": "array", "items": again}]},
+            )
+        }
+
+    node = {"$ref": "#/components/schemas/Node"}
+    for make in (sending, reading):
+        assert ids(make(node, schemas=tree()), make(node, schemas=tree())) == []
+    found = ids(sending(node, schemas=tree()), sending(node, schemas=tree(maxLength=5)))
+    assert "make.request.label.maxLength" in found
+
+
+def test_two_components_that_lead_to_each_other_end_too() -> None:
+    def pair(kind: str) -> dict[str, Any]:
+        one, other = ({"$ref": f"#/components/schemas/{name}"} for name in ("One", "Other"))
+        return {
+            "One": _object(other=other),
+            "Other": _object(one={"allOf": [one]}, kind={"type": kind}),
+        }
+
+    one = {"$ref": "#/components/schemas/One"}
+    found = ids(reading(one, schemas=pair("string")), reading(one, schemas=pair("integer")))
+    assert found == ["make.200.other.kind.type"]
+
+
+@pytest.mark.parametrize(
+    ("schema", "says"),
+    [
+        ({"$ref": "#/components/schemas/Loop"}, "refers to itself"),
+        ({"$ref": "#/components/schemas/Nothing"}, "leads to nothing"),
+        ({"$ref": "other.json#/Thing"}, "leads to nothing"),
+        ({"anyOf": [5]}, "there is 5 for a schema"),
+    ],
+)
+def test_a_document_that_leads_nowhere_is_refused(schema: Schema, says: str) -> None:
+    loop = {"Loop": {"anyOf": [{"$ref": "#/components/schemas/Loop"}, TEXT]}}
+    for released, current in ((schema, TEXT), (TEXT, schema)):
+        with pytest.raises(BadDocument, match=says):
+            ids(sending(released, schemas=loop), sending(current, schemas=loop))
+
+
+def test_a_schema_that_is_renamed_is_told_once_wherever_it_is() -> None:
+    def of(name: str) -> dict[str, Any]:
+        thing = {"$ref": f"#/components/schemas/{name}"}
+        union = {"anyOf": [thing, {"$ref": "#/components/schemas/Part"}]}
+        schema = _object(a=thing, b={"anyOf": [thing, NULL]}, c=union)
+        return {"schema": schema, "schemas": {name: _object(x=TEXT), "Part": _object(y=TEXT)}}
+
+    assert sentences(reading(**of("Thing")), reading(**of("Other"))) == [
+        "make: `Thing` is called `Other` now: clients that are generated anew have another type"
+        " for it."
+    ]
+
+
+def test_a_name_that_is_gone_is_missed_and_a_new_one_is_not() -> None:
+    named = {"$ref": "#/components/schemas/Thing"}
+    schemas = {"Thing": _object(a=TEXT)}
+    assert ids(reading(named, schemas=schemas), reading(_object(a=TEXT))) == [
+        "schemas.Thing.renamed"
+    ]
+    assert ids(reading(_object(a=TEXT)), reading(named, schemas=schemas)) == []
+
+
+def test_what_is_said_of_one_use_of_a_component_is_found_there() -> None:
+    thing = {"$ref": "#/components/schemas/Thing"}
+    schemas = {"Thing": {"type": "string", "maxLength": 10}}
+    before, now = _object(a=thing, b=thing), _object(a=thing, b={**thing, "maxLength": 5})
+    found = ids(sending(before, schemas=schemas), sending(now, schemas=schemas))
+    assert found == ["make.request.b.maxLength"]
+
+
+def test_two_members_that_change_alike_are_told_of_both() -> None:
+    before, now = ({"anyOf": [{**TEXT, "maxLength": most}, NULL]} for most in (10, 5))
+    found = sent(_object(a=before, b=before), _object(a=now, b=now))
+    assert found == ["a.maxLength", "b.maxLength"]
