@@ -35,6 +35,9 @@ class Exchange:
         yield from self._parameters()
         yield from self._body()
         yield from self._answers()
+        before, now = (each.node.get("callbacks", {}) for each in (self.released, self.current))
+        if any(now.get(name) != callback for name, callback in before.items()):
+            yield Finding(place=self._place("callbacks"), rule="changed", what=_CALLBACKS)
 
     def _place(self, side: str, whole: str = "", path: str = "") -> Place:
         label = self.released.label
@@ -167,6 +170,9 @@ class Exchange:
             yield from self._schemas(self.read, there, _schema(header.node), _schema(other.node))
 
 
+_CALLBACKS: Final = (
+    "a callback is another now: what that breaks cannot be judged here, so it counts as breaking."
+)
 _NO_CONTENT: Final = "has no content any more: clients that read it fail."
 
 

@@ -164,20 +164,20 @@ class Comparison:
         narrow, wide = self.direction.narrow_and_wide(released, current)
         for name in sorted(set(narrow.get("required", ())) - set(wide.get("required", ()))):
             # What is gone altogether was told above.
-            if name in now or self.direction.is_request:
+            if self.direction.is_request or name in now or name not in before:
                 yield self._finding(place.member(name), "required")
-        if not self.direction.is_request:
-            for name in (name for name in now if name not in before):
-                yield from self._new_member(place.member(name), name, released, current)
+        for name in (name for name in now if name not in before):
+            yield from self._new_member(place.member(name), name, released, current)
         yield from self._others(place, released, current)
 
     def _new_member(
         self, place: Place, name: str, released: Mapping[str, Any], current: Mapping[str, Any]
     ) -> Iterator[Finding]:
-        """Whoever reads it knew that it may come, and perhaps what it would be."""
+        """It may have been there before, without being named: then it is what it was."""
         foreseen = _member(released, name)
         if foreseen is False:
-            yield self._finding(place, "unforeseen")
+            if not self.direction.is_request:
+                yield self._finding(place, "unforeseen")
         elif foreseen is not True:
             yield from self.schemas(place, foreseen, _member(current, name))
 

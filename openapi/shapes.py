@@ -7,8 +7,10 @@
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from fractions import Fraction
 from functools import reduce
 from itertools import product
+from math import gcd, lcm
 from typing import Any, Final
 
 from openapi.document import BadDocument, Document, name_of
@@ -210,9 +212,18 @@ def _values(one: Sequence[object], other: Sequence[object]) -> Sequence[object]:
     return [value for value in one if as_json(value) in there]
 
 
+def _multiple(one: float, other: float) -> float:
+    """The least number that is a multiple of both."""
+    first, second = Fraction(str(one)), Fraction(str(other))
+    return float(
+        Fraction(lcm(first.numerator, second.numerator), gcd(first.denominator, second.denominator))
+    )
+
+
 _COMBINE: Final[Mapping[str, Callable[[Any, Any], Any]]] = {
     "required": lambda one, other: sorted({*one, *other}),
     "enum": _values,
+    "multipleOf": _multiple,
     **dict.fromkeys(("properties", "patternProperties"), _properties),
     **dict.fromkeys(("items", "additionalProperties", "propertyNames"), _all_of),
     **dict.fromkeys(("maximum", "exclusiveMaximum"), min),

@@ -1,7 +1,7 @@
 """A route that will go away says so in every answer, whichever way the request went."""
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Annotated, Any
 
@@ -9,6 +9,7 @@ import httpx2
 import pytest
 from fastapi import APIRouter, FastAPI, Query, Request, Response
 
+from application.ports.events import EventPage
 from entrypoints.http.dependencies import ContainerOf, OrdersReader
 from entrypoints.http.deprecation import Deprecation, deprecated
 from entrypoints.http.document import describe
@@ -69,8 +70,8 @@ async def list_old_orders(
 async def stream_nothing() -> Response:
     """A response that has no headers until it is sent."""
 
-    async def pages() -> Any:
-        for page in ():
+    async def pages() -> AsyncGenerator[EventPage]:
+        for page in list[EventPage]():
             yield page
 
     return EventStream(pages())

@@ -1,7 +1,6 @@
 """The committed document, to be changed as somebody might: found by operation ids and members,
 through whatever references there are, so that a renamed component changes nothing here."""
 
-import copy
 import json
 from collections.abc import Callable, Iterator, Sequence
 from functools import cache
@@ -21,7 +20,7 @@ class Draft:
     """A copy of a document, and the places in it."""
 
     def __init__(self, whole: dict[str, Any]) -> None:
-        self.whole = copy.deepcopy(whole)
+        self.whole: dict[str, Any] = json.loads(json.dumps(whole))
 
     @property
     def document(self) -> Document:
@@ -98,6 +97,11 @@ def committed() -> dict[str, Any]:
     """Not to be changed."""
     found: dict[str, Any] = json.loads(COMMITTED.read_bytes())
     return found
+
+
+@cache
+def committed_document() -> Document:
+    return Document(committed(), "the committed document")
 
 
 def broken_by(change: Change, prepare: Change = lambda _: None) -> Sequence[Breakage]:

@@ -311,3 +311,13 @@ def test_the_headers_of_a_webhook_are_read_too() -> None:
     place = "webhooks.thing.made.header.webhook-signature"
     assert ids(telling(signed), telling()) == [f"{place}.removed"]
     assert ids(telling(signed), telling({**signed, "required": False})) == [f"{place}.required"]
+
+
+def test_what_a_callback_breaks_cannot_be_judged() -> None:
+    def calling(kind: str) -> Any:
+        body = {"content": {"application/json": {"schema": {"type": kind}}}}
+        callback = {"{$request.body#/url}": {"post": {"requestBody": body}}}
+        return document({**OK, "callbacks": {"done": callback}})
+
+    assert ids(calling("string"), calling("integer")) == ["make.callbacks.changed"]
+    assert ids(calling("string"), calling("string")) == ids(document(OK), calling("string")) == []

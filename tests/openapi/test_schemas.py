@@ -124,6 +124,8 @@ def test_a_new_member_was_to_be_expected_unless_there_was_to_be_none() -> None:
     assert read(_closed(), _closed(a=TEXT)) == ["a.unforeseen"]
     numbers = {"type": "object", "additionalProperties": {"type": "integer"}}
     assert read(numbers, {**numbers, "properties": {"a": TEXT}}) == ["a.type"]
+    assert sent(numbers, {**numbers, "properties": {"a": TEXT}}) == ["a.type"]
+    assert sent(_closed(), _closed(a=TEXT)) == []
 
 
 def test_a_member_with_a_default_is_required_all_the_same() -> None:
