@@ -1,5 +1,6 @@
 """What would break for the clients of a released document if the current one took its place."""
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
@@ -18,7 +19,15 @@ def breaking_changes(released: Document, current: Document) -> Sequence[Breakage
     together: dict[tuple[str, ...], list[Finding]] = {}
     for finding in _findings(released, current):
         together.setdefault(finding.key, []).append(finding)
-    return [Breakage(found[0].id, _sentence(found)) for found in together.values()]
+    times: Counter[str] = Counter()
+    breakages = []
+    for found in together.values():
+        name = found[0].id
+        times[name] += 1
+        # Two forms of one value can break in the same way.
+        again = f"#{times[name]}" if times[name] > 1 else ""
+        breakages.append(Breakage(f"{name}{again}", _sentence(found)))
+    return breakages
 
 
 def _findings(released: Document, current: Document) -> Iterator[Finding]:

@@ -213,5 +213,6 @@ def _written(parameter: Node) -> tuple[object, ...]:
         style,
         parameter.get("explode", style == "form"),
         parameter.get("allowReserved", False),
+        parameter.get("allowEmptyValue", False),
         tuple(_by_type(parameter)),
     )

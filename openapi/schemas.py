@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from openapi.directions import Direction
 from openapi.document import Document
@@ -24,6 +24,9 @@ _CANNOT_JUDGE: Final = (
     "has another `{}` now: what that breaks cannot be judged here, so it counts as breaking."
 )
 
+_Seen: TypeAlias = tuple[str, str, bool, bool]
+"""Two components, and whether a list of values is open here, which can be said beside either."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison:
@@ -33,7 +36,7 @@ class Comparison:
     released: Document
     current: Document
     direction: Direction
-    seen: set[tuple[str, str]] = field(default_factory=set)
+    seen: set[_Seen] = field(default_factory=set)
     around: tuple[str, ...] = ()
 
     def schemas(self, place: Place, released: object, current: object) -> Iterator[Finding]:
@@ -56,13 +59,19 @@ class Comparison:
             if one is not None and other is not None:
                 yield from inner.variants(place, one, other)
             else:
-                yield self._finding(place, "variant", value=kind_of(one or other))
+                yield self._variant(place, one or other)
 
     def variants(self, place: Place, released: Variant, current: Variant) -> Iterator[Finding]:
         if released.name is not None and current.name is not None:
-            if (released.name, current.name) in self.seen:
+            pair = (
+                released.name,
+                current.name,
+                OPEN in released.keywords,
+                OPEN in current.keywords,
+            )
+            if pair in self.seen:
                 return
-            self.seen.add((released.name, current.name))
+            self.seen.add(pair)
         yield from self._renamed(place, released.name, current.name)
         place = place.inside(released.name)
         narrow, wide = self.direction.narrow_and_wide(released, current)
@@ -78,6 +87,11 @@ class Comparison:
         if released.type in _MEMBERS and current.type in _MEMBERS:
             yield from self._members(place, released.keywords, current.keywords)
 
+    def _variant(self, place: Place, variant: Variant | None) -> Finding:
+        name = "" if variant is None else variant.name or variant.type or "any"
+        what = self.direction.say("variant", value=kind_of(variant))
+        return Finding(place=place, rule=f"variant.{name}", what=what)
+
     def is_fit(self, released: Variant, current: Variant) -> bool:
         """Whether nothing breaks between the two but, at the most, a name."""
         trial = self._inside("", seen=set(self.seen))
@@ -89,7 +103,7 @@ class Comparison:
             return False
         return released == current and released["$ref"] in unchanged(self.released, self.current)
 
-    def _inside(self, pair: str, seen: set[tuple[str, str]] | None = None) -> "Comparison":
+    def _inside(self, pair: str, seen: set[_Seen] | None = None) -> "Comparison":
         return Comparison(
             released=self.released,
             current=self.current,

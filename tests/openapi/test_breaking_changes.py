@@ -323,5 +323,5 @@ def test_a_form_more_is_told_by_its_name() -> None:
         forms.append({"$ref": "#/components/schemas/Parcel"})
 
     (found,) = broken_by(change)
-    assert found.id.endswith(".data.variant")
+    assert found.id.endswith(".data.variant.Parcel")
     assert "can be `Parcel` now: clients that do not know this form fail" in found.sentence

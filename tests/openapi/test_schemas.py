@@ -85,11 +85,11 @@ ORDERED: list[tuple[Schema, Schema, str]] = [
      {"type": "object", "patternProperties": {"^a": TEXT}}, ".*.maxLength"),
     ({"type": "object", "propertyNames": {"maxLength": 5}}, {"type": "object"}, "(name).maxLength"),
     ({"anyOf": [TEXT, {"type": "integer"}]}, {"anyOf": [TEXT, {"type": "integer"}, NULL]}, "null"),
-    (TEXT, {"type": ["string", "integer"]}, "variant"),
+    (TEXT, {"type": ["string", "integer"]}, "variant.integer"),
     ({"oneOf": [SHORT, {"type": "integer"}]}, {"oneOf": [{"type": "integer"}, TEXT]}, "maxLength"),
     ({"oneOf": [_object(("a",), a={"const": 1}), _object(("a",), a={"const": 2})]},
      {"oneOf": [_object(("a",), a={"const": 3}), _object(("a",), a={"const": 2}),
-                _object(("a",), a={"const": 1})]}, "variant"),
+                _object(("a",), a={"const": 1})]}, "variant.object"),
 ]  # fmt: skip
 """A narrow schema, a wide one, and what is narrower in it."""
 
@@ -263,3 +263,21 @@ def test_two_members_that_change_alike_are_told_of_both() -> None:
     before, now = ({"anyOf": [{**TEXT, "maxLength": most}, NULL]} for most in (10, 5))
     found = sent(_object(a=before, b=before), _object(a=now, b=now))
     assert found == ["a.maxLength", "b.maxLength"]
+
+
+def test_a_list_that_is_open_in_one_place_is_not_open_in_another() -> None:
+    status = {"$ref": "#/components/schemas/Status"}
+    schema = _object(a={**status, OPEN: True}, b=status)
+    before = reading(schema, schemas={"Status": {"enum": ["x"]}})
+    now = reading(schema, schemas={"Status": {"enum": ["x", "y"]}})
+    assert ids(before, now) == ["make.200.b.enum.y"]
+
+
+def test_what_breaks_in_the_same_way_twice_has_two_ids() -> None:
+    def parts(one: int, other: int) -> dict[str, Any]:
+        texts = [{"type": "array", "items": {**TEXT, "maxLength": most}} for most in (one, other)]
+        return {"One": {**texts[0], "minItems": 1}, "Other": {**texts[1], "maxItems": 5}}
+
+    named = {"anyOf": [{"$ref": f"#/components/schemas/{name}"} for name in ("One", "Other")]}
+    found = ids(sending(named, schemas=parts(9, 8)), sending(named, schemas=parts(5, 5)))
+    assert found == ["make.request.[].maxLength", "make.request.[].maxLength#2"]
