@@ -1,6 +1,10 @@
 """Where something breaks, and what: the parts of a sentence."""
 
 from dataclasses import dataclass, replace
+from typing import Final
+
+_WEBHOOK: Final = "webhook "
+"""How the name of a webhook begins in a sentence."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,8 +51,12 @@ class Place:
         status = self.side.partition(".")[0]
         return f"{self.operation} {status}" if status[:1].isdigit() else self.operation
 
+    @property
+    def is_read(self) -> bool:
+        return self.label != self.operation or self.operation.startswith(_WEBHOOK)
+
     def id(self, rule: str) -> str:
-        parts = (self.operation.replace("webhook ", "webhooks."), self.side, self.path, rule)
+        parts = (self.operation.replace(_WEBHOOK, "webhooks."), self.side, self.path, rule)
         return ".".join(part for part in parts if part)
 
 
@@ -72,7 +80,8 @@ class Finding:
         if self.once is not None:
             return (self.once,)
         place = self.place
-        kind = "" if place.label != place.operation else place.side
+        # What is read is the same in every answer and every webhook.
+        kind = "" if place.is_read else place.side
         return (place.owner, place.path[place.since :].lstrip("."), kind, self.rule, self.what)
 
 

@@ -142,10 +142,12 @@ def _types(schema: Mapping[str, Any], said: object) -> tuple[Sequence[str | None
     if values is not None:
         found = dict.fromkeys(_TYPES[type(value)] for value in values if value is not None)
         return tuple(found), None in values
-    if not _OBJECT.isdisjoint(schema):
-        return ("object",), False
-    if "items" in schema:
-        return ("array",), False
+    if COMBINED.isdisjoint(schema):
+        # What has members or items is taken for what it is meant to be.
+        if not _OBJECT.isdisjoint(schema):
+            return ("object",), False
+        if "items" in schema:
+            return ("array",), False
     return (None,), True
 
 

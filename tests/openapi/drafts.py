@@ -65,6 +65,11 @@ class Draft:
         body = self.resolve(self.operation(operation_id)["requestBody"])
         return self.form(body["content"]["application/json"]["schema"])
 
+    def sent(self, webhook: str) -> dict[str, Any]:
+        """The schema of what is sent."""
+        body = self.resolve(self.whole["webhooks"][webhook]["post"]["requestBody"])
+        return self.form(body["content"]["application/json"]["schema"])
+
     def response(self, operation_id: str, status: str = "200") -> dict[str, Any]:
         found: dict[str, Any] = self.resolve(self.operation(operation_id)["responses"][status])
         return found
@@ -89,7 +94,11 @@ class Draft:
         schema["properties"][name] = {"anyOf": [old, {"type": "null"}]}
 
     def drop_null(self, schema: dict[str, Any], name: str) -> None:
-        schema["properties"][name] = self.form(schema["properties"][name])
+        """However it is written that it can be null."""
+        form = dict(self.form(schema["properties"][name]))
+        if isinstance(form.get("type"), list):
+            (form["type"],) = (each for each in form["type"] if each != "null")
+        schema["properties"][name] = form
 
 
 @cache

@@ -265,6 +265,27 @@ BREAKING = {
         id=r"schemas\.\w+\.renamed",
         says="is called `Renamed` now: clients that are generated anew have another type for it.",
     ),
+    "an event is not sent any more": Seeded(
+        change=lambda d: d.whole["webhooks"].pop("order.paid"),
+        id=r"webhooks\.order\.paid\.removed",
+        says="webhook order.paid: it is not sent any more: receivers wait for it in vain.",
+    ),
+    "a member of a webhook is removed": Seeded(
+        change=lambda d: _without(d.sent("order.paid"), "sequence"),
+        id=r"webhooks\.order\.\w+\.request\.sequence\.removed",
+        says="`sequence` is gone: clients that read it fail.",
+    ),
+    "a webhook is not signed any more": Seeded(
+        change=lambda d: d.whole["webhooks"]["order.paid"]["post"].update(
+            parameters=[
+                each
+                for each in d.whole["webhooks"]["order.paid"]["post"]["parameters"]
+                if d.resolve(each)["name"] != "webhook-signature"
+            ]
+        ),
+        id=r"webhooks\.order\.paid\.header\.webhook-signature\.removed",
+        says="webhook order.paid: `webhook-signature` is gone",
+    ),
     "another scope is wanted": Seeded(
         change=lambda d: d.operation("get_order")["security"][0]["ApiKey"].append("orders:all"),
         id=r"get_order\.security\.orders:all",
@@ -318,9 +339,9 @@ def test_what_breaks_in_two_ways_is_told_twice() -> None:
 def test_a_form_more_is_told_by_its_name() -> None:
     def change(draft: Draft) -> None:
         event = draft.form(draft.member(draft.answer("list_events"), "data")["items"])
-        forms = draft.resolve(event["properties"]["data"])["anyOf"]
+        parcel = {"$ref": "#/components/schemas/Parcel"}
+        event["properties"]["data"] = {"anyOf": [event["properties"]["data"], parcel]}
         draft.whole["components"]["schemas"]["Parcel"] = {"type": "object", "properties": {}}
-        forms.append({"$ref": "#/components/schemas/Parcel"})
 
     (found,) = broken_by(change)
     assert found.id.endswith(".data.variant.Parcel")

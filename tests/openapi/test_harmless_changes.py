@@ -75,14 +75,18 @@ def _headers_as_components(draft: Draft) -> None:
     response["headers"]["etag"] = {"$ref": "#/components/headers/Version"}
 
 
-def _null_as_a_type(draft: Draft) -> None:
-    """`type: [string, "null"]` for `anyOf` with null, wherever that is possible."""
-    text = json.dumps(draft.whole, sort_keys=True)
-    for kind in ("string", "integer"):
-        old = f'"anyOf": [{{"type": "{kind}"}}, {{"type": "null"}}]'
-        assert old in text
-        text = text.replace(old, f'"type": ["{kind}", "null"]')
-    draft.whole = json.loads(text)
+def _null_in_the_other_notation(draft: Draft) -> None:
+    """`type: [string, "null"]` for `anyOf` with null, and the other way round."""
+    for node in _objects(draft.whole):
+        match node:
+            case {"anyOf": [{"type": str(kind)} as form, {"type": "null"}]}:
+                del node["anyOf"]
+                node.update(form | {"type": [kind, "null"]})
+            case {"type": [str(kind), "null"]}:
+                del node["type"]
+                node["anyOf"] = [{"type": kind}, {"type": "null"}]
+            case _:
+                pass
 
 
 def _all_of_for_every_reference(draft: Draft) -> None:
@@ -181,7 +185,7 @@ HARMLESS: dict[str, Change] = {
     "parameters become components": _parameters_as_components,
     "answers become components": _answers_as_components,
     "a header becomes a component, in lower case": _headers_as_components,
-    "null is written as a type": _null_as_a_type,
+    "null is written in the other notation": _null_in_the_other_notation,
     "references are written with allOf": _all_of_for_every_reference,
     "a constant is written as a list": _constants_as_lists,
     "everything is in another order": _other_order,

@@ -42,6 +42,8 @@ SAME: list[tuple[Schema, Schema]] = [
     ({"type": "array", "items": True}, {"type": "array", "items": {}}),
     ({"type": "string", "minLength": 0}, TEXT),
     (_object(), {"type": "object", "additionalProperties": True}),
+    ({"anyOf": [{"type": "array"}, TEXT, NULL], "items": TEXT},
+     {"anyOf": [TEXT, {"type": ["array", "null"], "items": TEXT}]}),
     ({"type": "string", "title": "A", "description": "B", "x-note": 1}, TEXT),
     (True, {}),
 ]  # fmt: skip
