@@ -51,6 +51,14 @@ class Exchange:
         )
         return comparison.schemas(place, released, current)
 
+    def _text(
+        self, direction: Direction, place: Place, released: Node, current: Node
+    ) -> Iterator[Finding]:
+        """Of parameters and headers, in which nobody can write null, unless they are JSON."""
+        for finding in self._schemas(direction, place, _schema(released), _schema(current)):
+            if finding.rule != "null" or "content" in released:
+                yield finding
+
     def _parameters(self) -> Iterator[Finding]:
         before, now = self.released.parameters(), self.current.parameters()
         for key, (parameter, component) in before.items():
@@ -79,7 +87,7 @@ class Exchange:
         if _written(released) != _written(current):
             what = "is written in another way now: whoever writes it as before is not understood."
             yield Finding(place=place, rule="style", what=what)
-        yield from self._schemas(self.sent, place, _schema(released), _schema(current))
+        yield from self._text(self.sent, place, released, current)
 
     def _body(self) -> Iterator[Finding]:
         place = self._place("request", "the body")
@@ -167,7 +175,7 @@ class Exchange:
             narrow, wide = self.read.narrow_and_wide(header.node, other.node)
             if narrow.get("required") and not wide.get("required"):
                 yield Finding(place=there, rule="required", what=self.read.say("required"))
-            yield from self._schemas(self.read, there, _schema(header.node), _schema(other.node))
+            yield from self._text(self.read, there, header.node, other.node)
 
 
 _CALLBACKS: Final = (

@@ -109,6 +109,16 @@ def test_a_parameter_may_have_a_content() -> None:
     assert ids(_with(_parameter()), before) == ["make.query.q.style"]
 
 
+def test_nobody_writes_null_in_a_query() -> None:
+    before, now = _parameter(schema={"type": ["string", "null"]}), _parameter()
+    assert ids(_with(before), _with(now)) == []
+    one, other = (
+        {"name": "q", "in": "query", "content": {"application/json": {"schema": each["schema"]}}}
+        for each in (before, now)
+    )
+    assert ids(_with(one), _with(other)) == ["make.query.q.null"]
+
+
 def test_a_shared_parameter_is_told_once_for_all() -> None:
     def asking(most: int) -> Any:
         limit = {"$ref": "#/components/parameters/Limit"}
