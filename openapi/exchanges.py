@@ -62,16 +62,16 @@ class Exchange:
     def _parameters(self) -> Iterator[Finding]:
         before, now = self.released.parameters(), self.current.parameters()
         for key, (parameter, component) in before.items():
-            place = self._place(key[0], path=parameter["name"]).inside(component)
+            place = self._place(key[0], path=parameter["name"])
             if key in now:
-                yield from self._parameter(place, parameter, now[key][0])
+                yield from self._parameter(place.inside(component), parameter, now[key][0])
             elif key[0] in ("header", "cookie") and not self.released.is_webhook:
                 yield Finding(place=place, rule="removed", what=_NOT_LOOKED_AT)
             else:
                 yield Finding(place=place, rule="removed", what=self.sent.say("removed"))
-        for key, (parameter, component) in now.items():
+        for key, (parameter, _) in now.items():
             if key not in before and self.sent.is_request and parameter.get("required"):
-                place = self._place(key[0], path=parameter["name"]).inside(component)
+                place = self._place(key[0], path=parameter["name"])
                 yield Finding(place=place, rule="required", what=self.sent.say("required"))
 
     def _parameter(self, place: Place, released: Node, current: Node) -> Iterator[Finding]:

@@ -7,7 +7,7 @@
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from typing import Any, Final, TypeVar
 from urllib.parse import quote
@@ -53,7 +53,7 @@ class Deprecation:
 
     @property
     def sunset_date(self) -> str:
-        return format_datetime(self.sunset, usegmt=True)
+        return format_datetime(self.sunset.astimezone(UTC), usegmt=True)
 
     def links(self, path_params: Mapping[str, object]) -> str:
         """The Link header's value for a request with these parameters in its path."""
@@ -153,7 +153,7 @@ def _described(document: dict[str, Any], header: dict[str, Any]) -> str:
 
 def _documented(deprecation: Deprecation, before: str) -> dict[str, Any]:
     """The headers; `before` is what is said of links already."""
-    links = f"{before} " 'Where the deprecation is explained, rel="deprecation" (RFC 8288)'
+    links = f'{before} Where the deprecation is explained, rel="deprecation" (RFC 8288)'
     if deprecation.successor is not None:
         links += ', and what takes its place, rel="successor-version"'
     return {

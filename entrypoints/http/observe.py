@@ -1,4 +1,5 @@
-"""The outermost layer: request ids, security headers, one log line a request, and the last 500."""
+"""The outermost layer: request ids, security headers, announcements of what goes away, one log line
+a request, and the last 500."""
 
 import asyncio
 import logging

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import AsyncGenerator, AsyncIterator
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from typing import Annotated, Any
 
 import httpx2
@@ -226,6 +226,27 @@ def test_what_makes_no_sense_cannot_be_announced(changes: dict[str, Any], messag
     Deprecation(**good)
     with pytest.raises(ValueError, match=message):
         deprecated(**(good | changes))
+
+
+class Zulu(tzinfo):
+    """UTC, by another name."""
+
+    def utcoffset(self, when: datetime | None) -> timedelta:
+        return timedelta(0)
+
+    def dst(self, when: datetime | None) -> timedelta:
+        return timedelta(0)
+
+    def tzname(self, when: datetime | None) -> str:
+        return "Zulu"
+
+
+def test_utc_has_several_names() -> None:
+    zone = Zulu()
+    found = Deprecation(
+        since=SINCE.replace(tzinfo=zone), sunset=SUNSET.replace(tzinfo=zone), guide=GUIDE
+    )
+    assert {"deprecation": found.deprecation, "sunset": found.sunset_date} == ANNOUNCED
 
 
 def test_a_successor_has_the_parameters_of_its_path() -> None:

@@ -131,6 +131,14 @@ def test_a_shared_parameter_is_told_once_for_all() -> None:
 
     (found,) = sentences(asking(100), asking(50))
     assert found.startswith("make, get_all, put_all and 2 more: `limit` may be at most 50 now")
+    # That it is gone is something else in each.
+    without = asking(100)
+    for operation in without.whole["paths"]["/things"].values():
+        del operation["parameters"]
+    assert ids(asking(100), without)[:2] == [
+        "make.query.limit.removed",
+        "get_all.query.limit.removed",
+    ]
 
 
 def test_a_body_may_come_but_not_go() -> None:
