@@ -13,7 +13,7 @@ from pydantic.json_schema import models_json_schema
 from domain.event import EventType
 from entrypoints.http.deprecation import document_deprecations
 from entrypoints.http.documented import HEADERS, headed
-from entrypoints.http.wire.base import COMMA_SEPARATED
+from entrypoints.http.wire.base import COMMA_SEPARATED, MOST_INT64
 from entrypoints.http.wire.events import OrderWebhookOut, WebhookEndpointWebhookOut
 from entrypoints.http.wire.problems import ProblemOut
 
@@ -198,7 +198,8 @@ def _tidied(node: Any, names: Mapping[str, str]) -> Any:
     if isinstance(node, list):
         return [_tidied(each, names) for each in node]
     if isinstance(node, float) and node.is_integer():
-        return int(node)
+        # The greatest integer of 64 bits is none as a fraction.
+        return min(int(node), MOST_INT64)
     if not isinstance(node, dict):
         return node
     tidied = {name: _tidied(value, names) for name, value in _plainly(node).items()}

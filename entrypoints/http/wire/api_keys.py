@@ -10,7 +10,7 @@ from typing_extensions import TypeAliasType
 from application.new_api_key import ApiKeyRequest
 from domain import merchant as domain
 from domain.merchant import MAX_NAME_LENGTH
-from entrypoints.http.wire.base import PRINTABLE, CreatedAt, Id, In, MomentIn, Out
+from entrypoints.http.wire.base import OPEN, PRINTABLE, CreatedAt, Id, In, MomentIn, Out
 from entrypoints.http.wire.orders import OrderOut
 from entrypoints.http.wire.pages import PageOut
 
@@ -20,7 +20,11 @@ Scope = TypeAliasType(
     "Scope",
     Annotated[
         Literal["orders:read", "orders:write", "webhooks:manage", "events:read", "keys:manage"],
-        Field(description="What an API key may do.", examples=["orders:read"]),
+        Field(
+            description="What an API key may do. More may come.",
+            examples=["orders:read"],
+            json_schema_extra=OPEN,
+        ),
     ],
 )
 IdempotencyKeyState = TypeAliasType(

@@ -9,6 +9,7 @@ from typing_extensions import TypeAliasType
 from domain.order import MAX_ORDER_AMOUNT_MINOR
 from entrypoints.http.wire.base import (
     INT64,
+    OPEN,
     TEXT,
     Cents,
     CreatedAt,
@@ -45,7 +46,11 @@ PaymentOperationKind = TypeAliasType(
     "PaymentOperationKind",
     Annotated[
         Literal["charge", "authorize", "capture", "void", "refund"],
-        Field(description="What the payment gateway was asked to do.", examples=["charge"]),
+        Field(
+            description="What the payment gateway was asked to do. More may come.",
+            examples=["charge"],
+            json_schema_extra=OPEN,
+        ),
     ],
 )
 PaymentOperationStatus = TypeAliasType(

@@ -80,8 +80,9 @@ WebhookDisabledReason = TypeAliasType(
         Literal["requested", "gone", "failing"],
         Field(
             description="`requested`: you asked for it. `gone`: it answered 410. `failing`: nothing"
-            " succeeded there for 120 hours.",
+            " succeeded there for 120 hours. More may come.",
             examples=["gone"],
+            json_schema_extra=OPEN,
         ),
     ],
 )
