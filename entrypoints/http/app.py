@@ -15,6 +15,7 @@ from entrypoints.collector import collect_seldom
 from entrypoints.container import Container, shut_down
 from entrypoints.http import (
     api_keys,
+    docs_pages,
     events,
     health,
     idempotency_keys,
@@ -70,6 +71,8 @@ def create_app(container: Container, *, run_worker: bool = False, direct: bool =
         description=_DESCRIPTION,
         version=version("harbor-payments"),
         lifespan=_lifespan,
+        docs_url=None,
+        redoc_url=None,
         generate_unique_id_function=operation_id,
         redirect_slashes=False,
         contact={"name": "Harbor Payments"},
@@ -81,7 +84,7 @@ def create_app(container: Container, *, run_worker: bool = False, direct: bool =
     add_error_handlers(app)
     for module in (
         *(orders, payments, events, webhook_endpoints, webhook_deliveries),
-        *(idempotency_keys, api_keys, health),
+        *(idempotency_keys, api_keys, health, docs_pages),
     ):
         app.include_router(module.router)
     describe(app)

@@ -16,9 +16,15 @@ def etag_header(version: int) -> tuple[bytes, bytes]:
 
 
 def is_known(if_none_match: Iterable[str], version: int) -> bool:
-    """Whether the client's If-None-Match names this version. Compared weakly, as the RFC says."""
+    """Whether the client's If-None-Match names this version."""
+    return names_tag(if_none_match, etag_of(version))
+
+
+def names_tag(if_none_match: Iterable[str], etag: str) -> bool:
+    """Whether the client's If-None-Match names this tag, quotes and all. Compared weakly,
+    as the RFC says."""
     tags = _tags(if_none_match)
-    return "*" in tags or etag_of(version) in [tag.removeprefix("W/") for tag in tags]
+    return "*" in tags or etag in [tag.removeprefix("W/") for tag in tags]
 
 
 def expected_versions(if_match: Iterable[str]) -> frozenset[int] | None:

@@ -30,18 +30,15 @@ _STOPPED: Final = (
     "The server stopped before it knew the outcome. Retry with the same Idempotency-Key: nothing"
     " is done twice."
 )
-_SECURITY: Final = (
+_USUAL: Final = (
     (b"x-content-type-options", b"nosniff"),
     (b"x-frame-options", b"DENY"),
     (b"referrer-policy", b"no-referrer"),
-)
-_API_ONLY: Final = (
     (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
     (b"cache-control", b"no-store"),
 )
-_ALL: Final = _SECURITY + _API_ONLY
-_NAMES: Final = frozenset(name for name, _ in _ALL)
-_PAGES: Final = ("/docs", "/redoc")
+"""Of an answer that says nothing else: the pages have a policy and a cache of their own."""
+_NAMES: Final = frozenset(name for name, _ in _USUAL)
 
 _log = logging.getLogger("harbor.http")
 
@@ -67,7 +64,7 @@ class Observe:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                _add_missing(message, scope["path"], request_id)
+                _add_missing(message, request_id)
                 announce(scope, message)
             await send(message)
 
@@ -100,8 +97,8 @@ def failed(request_id: str) -> Response:
     return problem("internal_error", _FAILED, request_id=request_id)
 
 
-def _add_missing(message: Message, path: str, request_id: str) -> None:
-    own: Iterable[tuple[bytes, bytes]] = _SECURITY if path.startswith(_PAGES) else _ALL
+def _add_missing(message: Message, request_id: str) -> None:
+    own: Iterable[tuple[bytes, bytes]] = _USUAL
     headers = [*message.get("headers", ()), (HEADER, request_id.encode())]
     present = [name for name, _ in headers]
     if not _NAMES.isdisjoint(present):
@@ -111,7 +108,8 @@ def _add_missing(message: Message, path: str, request_id: str) -> None:
 
 def _route_template(scope: Scope) -> str:
     """For example /v1/orders/{order_id}. A path as it was sent is never logged: what no route
-    knows is "unmatched", and a route that FastAPI does not wrap (/docs) has no parameters."""
+    knows is "unmatched", and a route that FastAPI does not wrap (/openapi.json) has no
+    parameters."""
     route = scope.get("route")
     if route is not None:
         template: str = route.path_format

@@ -91,6 +91,7 @@ async def test_every_line_is_json(server: HarborServer, api: Api) -> None:
         ("PUT", "/v1/orders", "/v1/orders", 405),
         ("GET", "/health", "/health", 200),
         ("GET", "/docs", "/docs", 200),
+        ("GET", f"/docs/assets/{MARKER}", "/docs/assets/{name}", 404),
     ],
 )
 async def test_a_line_has_the_route_and_never_the_path(
