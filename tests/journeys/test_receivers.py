@@ -7,8 +7,8 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -19,16 +19,15 @@ import pytest
 from standardwebhooks.webhooks import Webhook
 
 from domain.webhook import PAUSES
-from tests.journeys import leash
 from tests.journeys.api import Api
+from tests.journeys.guides import DOCS, programs_shown
+from tests.journeys.programs import running_program
 from tests.journeys.server import START_SECONDS, Lines
 from tests.support.server import free_port
 
 pytestmark = pytest.mark.anyio
 
-DOCS: Final = Path(__file__).parents[2] / "docs"
 GUIDE: Final = DOCS / "webhooks.md"
-SHOWN: Final = re.compile(r"\]\((receivers/[^)]+)\)(?:(?!^#).)*?^```\w+\n(.*?)^```$", re.M | re.S)
 PAID: Final = ["order.created", "order.processing", "order.paid"]
 OLDEST_NODE: Final = 20
 BUILD_SECONDS: Final = 300
@@ -45,7 +44,7 @@ Command = list[str]
 
 
 def test_the_guide_shows_the_receivers_that_are_run() -> None:
-    shown = dict(SHOWN.findall(GUIDE.read_text(encoding="utf-8")))
+    shown = programs_shown(GUIDE, "receivers")
     assert set(shown) == {
         "receivers/python/receiver.py",
         "receivers/typescript/receiver.ts",
@@ -196,35 +195,11 @@ async def running(command: Command, embedded_till: Api) -> AsyncIterator[Running
     answer = await embedded_till.post("/v1/webhook-endpoints", {"url": url})
     assert answer.status_code == 201, answer.text
     secret = answer.json()["secret"]
-    with _process(command, {"WEBHOOK_SECRET": secret, "PORT": str(port)}) as lines:
+    with running_program(command, {"WEBHOOK_SECRET": secret, "PORT": str(port)}) as lines:
         # All three say where they listen, when they do.
         at = f"127.0.0.1:{port}"
         await asyncio.to_thread(lines.first, lambda line: at in line or None, START_SECONDS)
         yield Running(api=embedded_till, url=url, secret=secret, lines=lines)
-
-
-@contextmanager
-def _process(command: Command, settings: Mapping[str, str]) -> Iterator[Lines]:
-    """All that it writes; killed at the end."""
-    process = subprocess.Popen(  # noqa: S603
-        command,
-        env=os.environ | dict(settings),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        encoding="utf-8",
-        start_new_session=True,
-    )
-    leash.put_on(process.pid)
-    assert process.stdout is not None
-    lines = Lines(process.stdout)
-    try:
-        yield lines
-    finally:
-        process.kill()
-        process.wait()
-        leash.take_off(process.pid)
-        lines.await_end()
 
 
 async def test_a_receiver_accepts_what_happens_once_and_in_order(running: Running) -> None:
