@@ -19,6 +19,7 @@ from tests.journeys.programs import running_program
 
 START_SECONDS: Final = 60.0
 APPEAR_SECONDS: Final = 30.0
+ANSWER_SECONDS: Final = 60.0
 SHOWN: Final = 2_000
 LISTENS: Final = "DevTools listening on "
 OPTIONS: Final = (
@@ -138,7 +139,8 @@ class Page:
         message = {"id": number, "method": method, "params": params}
         await self._socket.send_json(message | ({"sessionId": session} if session else {}))
         try:
-            result: dict[str, Any] = await answer
+            async with asyncio.timeout(ANSWER_SECONDS):
+                result: dict[str, Any] = await answer
         finally:
             del self._answers[number]
         return result
