@@ -19,6 +19,7 @@ from application.ports.gateway import GatewayUnavailable
 from application.ports.readiness import Finding
 from domain.errors import DomainError
 from domain.merchant import ALL_SCOPES, ApiKey, Scope
+from entrypoints.cli_conformance import conformance_app
 from entrypoints.cli_output import (
     FAILED,
     USER_ERROR,
@@ -51,6 +52,7 @@ app.add_typer(key_app, name="key")
 app.add_typer(order_app, name="order")
 app.add_typer(operation_app, name="operation")
 app.add_typer(webhook_app, name="webhook")
+app.add_typer(conformance_app, name="conformance")
 app.command("gateway")(gateway_command)
 app.command("reconcile")(reconcile_command)
 

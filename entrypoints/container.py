@@ -75,7 +75,6 @@ from application.ports.payment_history import PaymentHistory
 from application.ports.readiness import ReadinessProbe
 from application.ports.vault import Vault
 from application.ports.webhook_endpoints import WebhookEndpoints
-from application.ports.webhook_sender import WebhookSender
 from application.reconcile import Reconcile
 from application.redeliver import Redeliver
 from application.refund_order import RefundOrder
@@ -171,7 +170,7 @@ def _stripe_probe(client: "StripeClient") -> ReadinessProbe:
     return StripeProbe(client)
 
 
-def _webhook_sender(settings: Settings) -> WebhookSender:
+def _webhook_sender(settings: Settings) -> HttpWebhookSender:
     return HttpWebhookSender(allow_loopback=settings.may_webhooks_loop_back)
 
 
@@ -226,7 +225,7 @@ class Container(DeclarativeContainer):
     events: Provider[Events] = Singleton(SqlEvents, database)
     event_sequencer: Provider[EventSequencer] = Singleton(SqlEventSequencer, database, ids, clock)
     webhook_endpoints: Provider[WebhookEndpoints] = Singleton(SqlWebhookEndpoints, database)
-    webhook_sender: Provider[WebhookSender] = Singleton(_webhook_sender, settings)
+    webhook_sender: Provider[HttpWebhookSender] = Singleton(_webhook_sender, settings)
     deliveries: Provider[Deliveries] = Singleton(SqlDeliveries, database)
     delivery_turns: Provider[DeliveryTurns] = Singleton(SqlDeliveryTurns, database, clock, ids)
     history: Provider[PaymentHistory] = Singleton(SqlPaymentHistory, database)

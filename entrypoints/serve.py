@@ -46,8 +46,8 @@ def serve(settings: Settings, options: ServeOptions) -> None:
     """
     if options.processes > 1 and settings.database_kind == "sqlite":
         raise ServeError("--workers above 1 needs PostgreSQL: set HARBOR_DATABASE_URL")
-    listener = _listen(options.host, options.port)
-    address = _address(listener)
+    listener = listen(options.host, options.port)
+    address = address_of(listener)
     if settings.is_embedded:
         _greet(asyncio.run(_prepare_embedded(settings)), address)
     os.environ[_WORKER_SWITCH] = "1" if options.run_worker else ""
@@ -61,7 +61,7 @@ def serve(settings: Settings, options: ServeOptions) -> None:
 
 def serve_gateway(settings: Settings, *, host: str, port: int) -> None:
     """Serve the simulated gateway until SIGINT or SIGTERM. Raises ServeError."""
-    listener = _listen(host, port)
+    listener = listen(host, port)
     config = uvicorn.Config(
         Container(settings=settings).gateway_app(),
         http=BoundedHttpProtocol,
@@ -75,7 +75,7 @@ def serve_gateway(settings: Settings, *, host: str, port: int) -> None:
         # Who waits for an answer that never comes is not waited for.
         timeout_graceful_shutdown=1,
     )
-    _log.info("serving", extra={"address": _address(listener)})
+    _log.info("serving", extra={"address": address_of(listener)})
     uvicorn.Server(config).run(sockets=[listener])
 
 
@@ -108,7 +108,7 @@ def _server_config(settings: Settings, processes: int) -> uvicorn.Config:
     )
 
 
-def _listen(host: str, port: int) -> socket.socket:
+def listen(host: str, port: int) -> socket.socket:
     """Bound before anything else is done, so that a port in use leaves nothing half-made; what
     connects from now on waits for the server."""
     try:
@@ -125,7 +125,7 @@ def _listen(host: str, port: int) -> socket.socket:
     return listener
 
 
-def _address(listener: socket.socket) -> str:
+def address_of(listener: socket.socket) -> str:
     host, port = listener.getsockname()[:2]
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 

@@ -1,0 +1,1 @@
+"""The kit with which partners examine what they have built against Harbor."""

@@ -1,0 +1,85 @@
+"""What a partner's client sent, and what it was answered."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from entrypoints.conformance.scenarios import OUTAGE_SECONDS, Lasts, Scenario
+
+MOST_KEPT: Final = 1_000
+"""Of one invoice: a client that hammers must not fill the memory."""
+
+_SUCCESS: Final = range(200, 300)
+_REFUSAL: Final = range(400, 500)
+_COME_AGAIN: Final = frozenset({408, 409, 425, 429})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """One POST /v1/orders. Times are seconds of one clock. `key` is None where there was no valid
+    one; `digest` is the same for the same JSON value. `status` is that of the answer which was
+    delivered whole, None if none was; `retry_after` is in seconds. `met_fault` tells whether it
+    met the scenario's fault."""
+
+    invoice: str
+    key: str | None
+    digest: bytes
+    came_at: float
+    ended_at: float
+    met_fault: bool
+    status: int | None
+    retry_after: int | None
+
+    @property
+    def has_succeeded(self) -> bool:
+        return self.status in _SUCCESS
+
+    @property
+    def is_final(self) -> bool:
+        """Answered for good: asking again makes no difference."""
+        refused = self.status in _REFUSAL and self.status not in _COME_AGAIN
+        return self.has_succeeded or refused
+
+
+class Desk:
+    """Where every attempt is written down. `plan` has the scenario of each invoice."""
+
+    def __init__(self, plan: Mapping[str, Scenario], now: Callable[[], float]) -> None:
+        self.plan = plan
+        self.now = now
+        self.closing = asyncio.Event()
+        """Set when the run is over: nothing is to be waited for any more."""
+        self.all_answered = asyncio.Event()
+        """Set when every invoice was answered for good."""
+        self.strays: Counter[str] = Counter()
+        """Requests that were for none of the invoices, by what was wrong."""
+        self._attempts: dict[str, list[Attempt]] = {invoice: [] for invoice in plan}
+        self._first_at: dict[str, float] = {}
+        self._unanswered = set(plan)
+
+    def meets_fault(self, invoice: str) -> bool:
+        """Whether a request for the invoice that comes now meets the fault. To be asked once."""
+        now, is_first = self.now(), invoice not in self._first_at
+        first_at = self._first_at.setdefault(invoice, now)
+        match self.plan[invoice].lasts:
+            case Lasts.FIRST:
+                return is_first
+            case Lasts.OUTAGE:
+                return now - first_at < OUTAGE_SECONDS
+            case Lasts.FOR_EVER:
+                return True
+
+    def record(self, attempt: Attempt) -> None:
+        kept = self._attempts[attempt.invoice]
+        if len(kept) < MOST_KEPT:
+            kept.append(attempt)
+        if attempt.is_final:
+            self._unanswered.discard(attempt.invoice)
+            if not self._unanswered:
+                self.all_answered.set()
+
+    def attempts(self, invoice: str) -> tuple[Attempt, ...]:
+        """In the order in which they came."""
+        return tuple(sorted(self._attempts[invoice], key=lambda each: each.came_at))

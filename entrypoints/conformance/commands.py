@@ -1,0 +1,59 @@
+"""Commands of the partner's, which the kit runs in a shell."""
+
+import asyncio
+import os
+import signal
+from asyncio.subprocess import DEVNULL, PIPE, Process
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import Final
+
+_STOP_SECONDS: Final = 3.0
+_STANDARD_ERROR: Final = 2
+
+
+class CommandFailed(Exception):
+    """It did not end as it should. The message goes behind "the command"."""
+
+
+async def run_command(command: str, environment: Mapping[str, str]) -> int:
+    """Its exit code, negative for the signal that ended it. What it prints goes to standard error,
+    so that our standard output is ours. Cancelled, it ends the command with all that it started."""
+    process = await asyncio.create_subprocess_shell(
+        command,
+        env=os.environ | dict(environment),
+        stdin=DEVNULL,
+        stdout=_STANDARD_ERROR,
+        start_new_session=True,
+    )
+    try:
+        return await process.wait()
+    finally:
+        await _end(process)
+
+
+async def lines_of(command: str, seconds: float) -> list[str]:
+    """What it prints, without empty lines. Raises CommandFailed."""
+    process = await asyncio.create_subprocess_shell(
+        command, stdin=DEVNULL, stdout=PIPE, start_new_session=True
+    )
+    try:
+        async with asyncio.timeout(seconds):
+            printed, _ = await process.communicate()
+    except TimeoutError:
+        raise CommandFailed(f"did not end within {seconds:g} seconds") from None
+    finally:
+        await _end(process)
+    if process.returncode:
+        raise CommandFailed(f"ended with exit code {process.returncode}")
+    lines = printed.decode(errors="replace").splitlines()
+    return [line.strip() for line in lines if line.strip()]
+
+
+async def _end(process: Process) -> None:
+    """It and its children: first asked, then made to."""
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(process.pid, number)
+        with suppress(TimeoutError):
+            await asyncio.wait_for(process.wait(), _STOP_SECONDS)

@@ -1,0 +1,153 @@
+"""The real application behind a layer that misbehaves on purpose."""
+
+from typing import Final
+
+from starlette.responses import Response
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from application.fingerprint import digest_of
+from application.json_text import render
+from entrypoints.conformance.attempts import Attempt, Desk
+from entrypoints.conformance.scenarios import Said, Scenario, Sight
+from entrypoints.conformance.visit import Answer, Gone, Visit
+from entrypoints.http.dependencies import parse_idempotency_key
+from entrypoints.http.headers import header_values
+from entrypoints.http.json_body import MalformedJson, parse_json
+from entrypoints.http.problems import KINDS, MEDIA_TYPE, Refused, problem
+
+PATH: Final = "/v1/orders"
+
+_SUCCESS: Final = range(200, 300)
+_ON_PURPOSE: Final = "The conformance kit answers so on purpose."
+_PROXYS_PAGE: Final = b"<html><body><h1>502 Bad Gateway</h1></body></html>\n"
+
+
+class Stray(Exception):
+    """A request for none of the invoices. The message goes behind "it": "had no JSON body"."""
+
+
+class Faults:
+    """An ASGI application. `app` is Harbor's, with all its layers; every order that is placed goes
+    over the desk, everything else straight to it. `pause_seconds` is what Retry-After says,
+    `slow_seconds` how long an answer is late."""
+
+    def __init__(
+        self, app: ASGIApp, desk: Desk, *, api_key: str, pause_seconds: int, slow_seconds: float
+    ) -> None:
+        self._app = app
+        self._desk = desk
+        self._api_key = api_key.encode()
+        self._pause_seconds = pause_seconds
+        self._slow_seconds = slow_seconds
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or (scope["method"], scope["path"]) != ("POST", PATH):
+            await self._app(scope, receive, send)
+            return
+        visit, came_at = Visit(scope, receive, send), self._desk.now()
+        try:
+            await visit.read()
+            invoice, digest = self._read(visit)
+            await self._attempt(visit, came_at, invoice, digest)
+        except Stray as stray:
+            self._desk.strays[str(stray)] += 1
+            await self._pass_on(visit)
+        except Gone:
+            return
+
+    def _read(self, visit: Visit) -> tuple[str, bytes]:
+        """The invoice, and what makes two bodies the same to Harbor. Raises Stray."""
+        if not self._is_ours(header_values(visit.scope, b"authorization")):
+            raise Stray("had not the header Authorization: Bearer with the API key of this run")
+        try:
+            body = parse_json(visit.body)
+        except MalformedJson:
+            raise Stray("had no JSON body") from None
+        invoice = body.get("invoice_id") if isinstance(body, dict) else None
+        if not isinstance(invoice, str) or invoice not in self._desk.plan:
+            raise Stray("had no invoice_id of the task")
+        return invoice, digest_of(PATH, body)
+
+    def _is_ours(self, authorizations: list[bytes]) -> bool:
+        words = [each.split() for each in authorizations]
+        return [[word[0].lower(), *word[1:]] for word in words if word] == [
+            [b"bearer", self._api_key]
+        ]
+
+    async def _attempt(self, visit: Visit, came_at: float, invoice: str, digest: bytes) -> None:
+        key = _key(visit)
+        # Without a key there is nothing that could be repeated: it gets the real answer.
+        faulty = key is not None and self._desk.meets_fault(invoice)
+        delivered: Answer | None = None
+        try:
+            if faulty:
+                delivered = await self._misbehave(visit, self._desk.plan[invoice])
+            else:
+                delivered = await self._pass_on(visit)
+        finally:
+            attempt = Attempt(
+                invoice=invoice,
+                key=key,
+                digest=digest,
+                came_at=came_at,
+                ended_at=self._desk.now(),
+                met_fault=faulty,
+                status=None if delivered is None else delivered.status,
+                retry_after=None if delivered is None else delivered.retry_after,
+            )
+            self._desk.record(attempt)
+
+    async def _misbehave(self, visit: Visit, scenario: Scenario) -> Answer | None:
+        """The answer that was delivered whole, if one was."""
+        real = None
+        for _ in range(scenario.carried_out):
+            real = await visit.carry_out(self._app)
+        if real is not None and real.status not in _SUCCESS:
+            # The client has to be told what is wrong with its request.
+            return await visit.give(real)
+        if isinstance(scenario.shown, Said):
+            return await visit.give(self._said(scenario.shown))
+        if real is None or scenario.shown is Sight.NOTHING:
+            await visit.cut()
+            return None
+        if scenario.shown is Sight.HALF:
+            await visit.give_half(real)
+            return None
+        if scenario.shown is Sight.LATE:
+            await visit.linger(self._slow_seconds, self._desk.closing)
+        return await visit.give(real)
+
+    async def _pass_on(self, visit: Visit) -> Answer | None:
+        return await visit.give(await visit.carry_out(self._app))
+
+    def _said(self, said: Said) -> Answer:
+        pause = {"Retry-After": str(self._pause_seconds)} if said.retry_after else {}
+        if said.code is None:
+            response = Response(_PROXYS_PAGE, said.status, pause, "text/html")
+        elif said.code in KINDS:
+            response = problem(said.code, _ON_PURPOSE, request_id="conformance", headers=pause)
+        else:
+            response = Response(_limited(said.code), said.status, pause, MEDIA_TYPE)
+        headers = tuple(response.raw_headers)
+        return Answer(status=response.status_code, headers=headers, body=bytes(response.body))
+
+
+def _limited(code: str) -> bytes:
+    """Of a limit that stands in front of Harbor."""
+    return render(
+        {
+            "type": f"urn:harbor:problem:{code}",
+            "title": "There are too many requests",
+            "status": 429,
+            "detail": _ON_PURPOSE,
+            "code": code,
+        }
+    )
+
+
+def _key(visit: Visit) -> str | None:
+    given = [each.decode("latin-1") for each in header_values(visit.scope, b"idempotency-key")]
+    try:
+        return parse_idempotency_key(given[0].strip(" \t")) if len(given) == 1 else None
+    except Refused:
+        return None

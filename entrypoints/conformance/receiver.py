@@ -1,0 +1,134 @@
+"""Examines a partner's webhook receiver: sends it what Harbor would, and what it must refuse."""
+
+import asyncio
+import signal
+from collections.abc import Coroutine, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Final, Protocol
+
+from application.ports.webhook_sender import Unanswered
+from entrypoints.conformance.commands import lines_of
+from entrypoints.conformance.exercises import Exercise, exercises
+from entrypoints.conformance.letters import Correspondent, Delivery
+from entrypoints.conformance.receiver_judge import Outcome, Tried, expected, judge
+from entrypoints.conformance.report import Report
+from entrypoints.container import Container
+from entrypoints.settings import Settings
+
+_LOOK_AGAIN_SECONDS: Final = 0.25
+_PROCESSED_SECONDS: Final = 10.0
+"""So long what was accepted may take to be processed."""
+_NOT_REACHED: Final = {
+    "address_refused": "its name stands for an address that Harbor sends nothing to",
+    "name_unknown": "its name has no address",
+    "tls_failed": "its certificate is not valid, or it does not speak TLS",
+    "unreachable": "it takes no connection, or ends it without an answer",
+    "unreadable": "what it answers is no HTTP",
+}
+_STOPPED: Final = "The run was stopped before everything was sent."
+
+
+class NotReached(Exception):
+    """There is no receiver to examine. The message is one line for a person."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReceiverOptions:
+    """`patience_seconds` is how long an answer may take. `processed_command` prints the ids of the
+    events that were processed, one a line."""
+
+    url: str
+    secret: str = field(repr=False)
+    patience_seconds: float
+    processed_command: str | None
+
+
+class _Post(Protocol):
+    async def __call__(self, url: str, headers: Mapping[str, str], body: bytes) -> Outcome: ...
+
+
+async def examine_receiver(options: ReceiverOptions) -> Report:
+    """The report, when everything was sent or at a signal. Raises NotReached, CommandFailed."""
+    # It sends as an embedded Harbor does: to public addresses and to this machine.
+    container = Container(settings=Settings.model_construct(webhook_allow_loopback=True))
+    clock, sender = container.clock(), container.webhook_sender()
+    began = clock.monotonic()
+    try:
+        refusal = sender.refusal(options.url)
+        if refusal is not None:
+            raise NotReached(refusal)
+        by = Correspondent(options.secret, ids=container.ids(), clock=clock)
+        tried: list[Tried] = []
+        was_stopped = await _until_stopped(_try_all(by, options, sender.post, tried))
+    finally:
+        await sender.close()
+    processed = await _processed(options.processed_command, expected(tried))
+    return Report(
+        kit="receiver",
+        cases=judge(tried, processed, patience_seconds=options.patience_seconds),
+        notes=(_STOPPED,) if was_stopped else (),
+        seconds=clock.monotonic() - began,
+    )
+
+
+async def _until_stopped(work: Coroutine[None, None, None]) -> bool:
+    """Whether a signal came before the work was done."""
+    loop, task = asyncio.get_running_loop(), asyncio.create_task(work)
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    for number in numbers:
+        loop.add_signal_handler(number, task.cancel)
+    try:
+        await asyncio.wait([task])
+    finally:
+        for number in numbers:
+            loop.remove_signal_handler(number)
+    if task.cancelled():
+        return True
+    task.result()
+    return False
+
+
+async def _try_all(
+    by: Correspondent, options: ReceiverOptions, post: _Post, tried: list[Tried]
+) -> None:
+    """Raises NotReached, if that can be seen from the first answer."""
+    for exercise in exercises(by):
+        outcomes = await _try(exercise, options, post)
+        problem = outcomes[0].problem if isinstance(outcomes[0], Unanswered) else None
+        if not tried and problem in _NOT_REACHED:
+            raise NotReached(f"The receiver cannot be examined: {_NOT_REACHED[problem]}.")
+        tried.append(Tried(exercise=exercise, outcomes=tuple(outcomes)))
+
+
+async def _try(exercise: Exercise, options: ReceiverOptions, post: _Post) -> Sequence[Outcome]:
+    sent = [_send(each, options, post) for each in exercise.deliveries]
+    if exercise.at_once:
+        return await asyncio.gather(*sent)
+    return [await each for each in sent]
+
+
+async def _send(delivery: Delivery, options: ReceiverOptions, post: _Post) -> Outcome:
+    try:
+        async with asyncio.timeout(options.patience_seconds):
+            return await post(options.url, delivery.headers, delivery.body)
+    except TimeoutError:
+        patience = timedelta(seconds=options.patience_seconds)
+        return Unanswered(problem="timeout", latency=patience)
+
+
+async def _processed(command: str | None, wanted: frozenset[str]) -> list[str] | None:
+    """What the command prints, once it has printed all that is wanted and says the same twice, or
+    at the end of the time. Raises CommandFailed."""
+    if command is None:
+        return None
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + _PROCESSED_SECONDS
+    before: list[str] = []
+    while True:
+        lines = await lines_of(command, _PROCESSED_SECONDS)
+        settled = wanted.issubset(lines) and lines == before
+        if settled or loop.time() > deadline:
+            return lines
+        before = lines
+        await asyncio.sleep(_LOOK_AGAIN_SECONDS)
