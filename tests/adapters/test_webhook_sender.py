@@ -111,6 +111,26 @@ async def test_the_headers_are_these_and_no_others(
     }
 
 
+async def test_what_the_caller_signed_is_sent_as_it_is(
+    sender: HttpWebhookSender, receiver: Receiver
+) -> None:
+    await sender.send(a_request(receiver.url))
+    [(sent, _)] = receiver.received
+    own = {name: "x" for name in sent if name.startswith("webhook-")} | {"webhook-signature": ""}
+    answer = await sender.post(receiver.url, own, b"tampered")
+    assert isinstance(answer, Answered)
+    assert (answer.status, answer.excerpt) == (204, "")
+    headers, body = receiver.received[1]
+    assert body == b"tampered"
+    assert headers == sent | own | {"content-length": str(len(body))}
+
+
+async def test_what_the_caller_signed_goes_nowhere_else_either(sender: HttpWebhookSender) -> None:
+    outcome = await sender.post("http://10.0.0.1/", {}, b"")
+    assert isinstance(outcome, Unanswered)
+    assert outcome.problem == "address_refused"
+
+
 async def test_each_attempt_has_a_connection_of_its_own(
     sender: HttpWebhookSender, receiver: Receiver
 ) -> None:

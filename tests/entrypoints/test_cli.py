@@ -23,10 +23,13 @@ COMMANDS = (
     *((), ("serve",), ("worker",), ("migrate",), ("openapi",), ("doctor",)),
     *(("merchant",), ("merchant", "create"), ("key",), ("key", "create"), ("key", "list")),
     *(("key", "revoke"), ("order",), ("order", "show"), ("operation",), ("operation", "settle")),
-    *(("gateway",), ("reconcile",)),
+    *(("gateway",), ("reconcile",), ("conformance",), ("conformance", "client")),
+    ("conformance", "receiver"),
 )
 SOME_ID = "01900000-0000-7000-8000-000000000001"
 SETTLE = ("operation", "settle", SOME_ID)
+RECEIVER = ("conformance", "receiver", "http://127.0.0.1:1/")
+WHSEC = "whsec_" + "c2VjcmV0" * 4
 PROCESSES_AT_ONCE = 2
 
 
@@ -76,6 +79,26 @@ def _mistakes() -> dict[str, Mistake]:
         ),
         "a payment id of two words": Mistake(
             arguments=(*SETTLE, "--approved", "--payment-id", "pi 1"), says="--payment-id"
+        ),
+        "an unknown scenario": Mistake(
+            arguments=("conformance", "client", "--scenario", "flood"), says="lost_answer"
+        ),
+        "too few orders": Mistake(
+            arguments=("conformance", "client", "--orders", "2"), says="--orders is at least 14"
+        ),
+        "a prefix that cannot be listed": Mistake(
+            arguments=("conformance", "client", "--prefix", "a,b"), says="--prefix"
+        ),
+        "a report into nowhere": Mistake(
+            arguments=("conformance", "client", "--junit", "nowhere/report.xml"), says="--junit"
+        ),
+        "no secret": Mistake(arguments=RECEIVER, says="--secret"),
+        "a secret that is none": Mistake(
+            arguments=(*RECEIVER, "--secret", "whsec_short"), says="--secret is not the text"
+        ),
+        "a receiver that Harbor would not send to": Mistake(
+            arguments=("conformance", "receiver", "http://10.0.0.1/", "--secret", WHSEC),
+            says="must begin with https://",
         ),
         "a port out of range": Mistake(arguments=("serve", "--port", "65536"), says="--port"),
         "a port that is none": Mistake(arguments=("serve", "--port", "http"), says="--port"),

@@ -8,6 +8,7 @@ DISPENSABLE: Final = {
     "aiohttp": "only who calls a gateway or sends webhooks",
     "alembic": "only a start that has something to migrate",
     "asyncpg": "only on PostgreSQL",
+    "entrypoints.conformance": "only `harbor conformance`",
     "fastapi_offline": "its files are served, its code is not wanted",
     "redis": "only where HARBOR_REDIS_URL is set",
     "sqlalchemy.ext.asyncio": "it brings the ORM, which nothing here uses: adapters/sql/engine.py",

@@ -19,7 +19,9 @@ import pytest
 from standardwebhooks.webhooks import Webhook
 
 from domain.webhook import PAUSES
+from entrypoints.conformance.exercises import AT_ONCE
 from tests.journeys.api import Api
+from tests.journeys.examined import examine
 from tests.journeys.guides import DOCS, programs_shown
 from tests.journeys.programs import running_program
 from tests.journeys.server import START_SECONDS, Lines
@@ -236,6 +238,15 @@ async def test_a_receiver_refuses_what_is_forged_or_old(running: Running) -> Non
     assert (await running.send(body)).status_code == 204
     await running.until("order.paid")
     assert running.accepted == [("order.paid", "a")]
+
+
+async def test_a_receiver_passes_the_conformance_kit(running: Running, tmp_path: Path) -> None:
+    arguments = ("receiver", running.url, "--secret", running.secret)
+    examined = await asyncio.to_thread(examine, tmp_path, *arguments)
+    assert examined.those("failed") == set()
+    # What is good was accepted once, although some of it came more often.
+    ids = [event_id for _, event_id in running.accepted]
+    assert len(ids) == len(set(ids)) > AT_ONCE
 
 
 async def test_a_receiver_takes_no_body_without_end(running: Running) -> None:
