@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from socket import socket
 from tempfile import TemporaryDirectory
 from typing import Final
 from uuid import UUID
@@ -77,8 +78,9 @@ async def examine_client(options: ClientOptions, tell: Callable[[str], None]) ->
             pause_seconds=options.pause_seconds,
             slow_seconds=options.slow_seconds,
         )
-        server = ListeningServer(_config(faults))
+        server = _Server(_config(faults))
         serving = asyncio.create_task(server.serve([listener]))
+        await server.ready.wait()
         task = {
             "HARBOR_URL": address_of(listener),
             "HARBOR_API_KEY": merchant.first_key.text,
@@ -97,6 +99,18 @@ async def examine_client(options: ClientOptions, tell: Callable[[str], None]) ->
             notes=(*notes, *([] if any(attempts.values()) else [_SILENCE])),
             seconds=desk.now() - began,
         )
+
+
+class _Server(ListeningServer):
+    """Says when it is `ready`: who is told to begin must not wait for our start."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.ready = asyncio.Event()
+
+    async def startup(self, sockets: list[socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.ready.set()
 
 
 async def _prepare(settings: Settings) -> CreatedMerchant:

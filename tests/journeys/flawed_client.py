@@ -13,7 +13,7 @@ from itertools import count
 from typing import Any
 from urllib.parse import urlsplit
 
-PATIENCE_SECONDS = 2.0
+PATIENCE_SECONDS = 4.0
 OVERALL_SECONDS = 30.0
 
 
@@ -43,8 +43,8 @@ FLAWS = {
     "no_key": Ways(keys="none"),
     "body_changes": Ways(body_changes=True),
     "never_comes_back": Ways(most_attempts=1),
-    "ignores_retry_after": Ways(heeds_retry_after=False),
-    "hammers": Ways(first_pause=0.02, grows=False),
+    "ignores_retry_after": Ways(heeds_retry_after=False, first_pause=0.05),
+    "hammers": Ways(first_pause=0.005, grows=False),
     "retries_refusals": Ways(gives_up_at=(), most_attempts=12, first_pause=0.25, grows=False),
     "takes_only_201": Ways(success=(201,), most_attempts=10, first_pause=0.25, grows=False),
     "chokes_on_html": Ways(reads_errors_as_json=True),

@@ -118,7 +118,7 @@ class Receiver:
             return problem
         if self._ways.looks_then_writes:
             is_new = event["id"] not in self._seen
-            await asyncio.sleep(0.1)
+            await asyncio.sleep(0.3)
         else:
             is_new = event["id"] not in self._seen or not self._ways.knows_duplicates
         self._seen.add(event["id"])
@@ -126,7 +126,7 @@ class Receiver:
             return self._ways.answer_to_duplicates
         if self._ways.one_at_a_time:
             async with self._turn:
-                await asyncio.sleep(0.1)
+                await asyncio.sleep(0.2)
         if not self._ways.loses_everything:
             with self._processed.open("a") as file:
                 file.write(f"{event['id']}\n")

@@ -4,6 +4,7 @@ wrong, and nothing else."""
 import asyncio
 import base64
 import os
+import re
 import signal
 from collections.abc import AsyncIterator, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -26,7 +27,7 @@ from tests.support.server import free_port
 pytestmark = pytest.mark.anyio
 
 SECRET: Final = "whsec_" + base64.b64encode(os.urandom(32)).decode()
-TIMEOUT_SECONDS: Final = 2.0
+TIMEOUT_SECONDS: Final = 4.0
 RUNS_AT_ONCE: Final = 3
 
 EVERYDAY: Final = ("good", "duplicate", "duplicates_at_once", "late", "many_at_once")
@@ -102,6 +103,12 @@ def test_what_is_wrong_fails_and_nothing_else(
     assert examined.those("failed") == FAILS[flaw]
     looked_at = {scenario for scenario, _ in examined.those("passed") | examined.those("failed")}
     assert looked_at == SCENARIOS
+
+
+def test_the_guide_names_every_scenario() -> None:
+    guide = (Path(__file__).parents[2] / "docs/conformance.md").read_text(encoding="utf-8")
+    of_receivers = guide[guide.index("## Your receiver") :]
+    assert set(re.findall(r"`(\w+)`", of_receivers)) >= SCENARIOS
 
 
 def test_what_could_not_be_seen_is_skipped(runs: Mapping[str, Future[Examined]]) -> None:
