@@ -26,7 +26,10 @@ _NOT_REACHED: Final = {
     "unreachable": "it takes no connection, or ends it without an answer",
     "unreadable": "what it answers is no HTTP",
 }
+_MOST_UNANSWERED: Final = 3
+"""Exercises in a row: then the receiver has died, or is so slow that the rest would take hours."""
 _STOPPED: Final = "The run was stopped before everything was sent."
+_GAVE_UP: Final = "Nothing was answered three times in a row: the rest was not sent."
 
 
 class NotReached(Exception):
@@ -60,20 +63,20 @@ async def examine_receiver(options: ReceiverOptions) -> Report:
             raise NotReached(refusal)
         by = Correspondent(options.secret, ids=container.ids(), clock=clock)
         tried: list[Tried] = []
-        was_stopped = await _until_stopped(_try_all(by, options, sender.post, tried))
+        notes = await _until_stopped(_try_all(by, options, sender.post, tried))
     finally:
         await sender.close()
     processed = await _processed(options.processed_command, expected(tried))
     return Report(
         kit="receiver",
         cases=judge(tried, processed, patience_seconds=options.patience_seconds),
-        notes=(_STOPPED,) if was_stopped else (),
+        notes=notes,
         seconds=clock.monotonic() - began,
     )
 
 
-async def _until_stopped(work: Coroutine[None, None, None]) -> bool:
-    """Whether a signal came before the work was done."""
+async def _until_stopped(work: Coroutine[None, None, tuple[str, ...]]) -> tuple[str, ...]:
+    """The notes of the work, or that a signal came before it was done."""
     loop, task = asyncio.get_running_loop(), asyncio.create_task(work)
     numbers = (signal.SIGINT, signal.SIGTERM)
     for number in numbers:
@@ -83,22 +86,25 @@ async def _until_stopped(work: Coroutine[None, None, None]) -> bool:
     finally:
         for number in numbers:
             loop.remove_signal_handler(number)
-    if task.cancelled():
-        return True
-    task.result()
-    return False
+    return (_STOPPED,) if task.cancelled() else task.result()
 
 
 async def _try_all(
     by: Correspondent, options: ReceiverOptions, post: _Post, tried: list[Tried]
-) -> None:
-    """Raises NotReached, if that can be seen from the first answer."""
+) -> tuple[str, ...]:
+    """Notes. Raises NotReached, if that can be seen from the first outcome."""
+    unanswered = 0
     for exercise in exercises(by):
         outcomes = await _try(exercise, options, post)
         problem = outcomes[0].problem if isinstance(outcomes[0], Unanswered) else None
         if not tried and problem in _NOT_REACHED:
             raise NotReached(f"The receiver cannot be examined: {_NOT_REACHED[problem]}.")
         tried.append(Tried(exercise=exercise, outcomes=tuple(outcomes)))
+        silent = all(isinstance(each, Unanswered) for each in outcomes)
+        unanswered = unanswered + 1 if silent else 0
+        if unanswered == _MOST_UNANSWERED:
+            return (_GAVE_UP,)
+    return ()
 
 
 async def _try(exercise: Exercise, options: ReceiverOptions, post: _Post) -> Sequence[Outcome]:

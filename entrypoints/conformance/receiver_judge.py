@@ -69,7 +69,7 @@ def _cases(tried: Tried, counts: Counter[str] | None, patience_seconds: float) -
 
 def _answer(tried: Tried) -> Verdict:
     exercise, pairs = tried.exercise, tried.pairs
-    wrong = [each for each in pairs if each[0].is_good is not _accepts(each[1])]
+    wrong = [each for each in pairs if not _is_right(*each)]
     if exercise.one_is_enough and len(wrong) < len(pairs):
         wrong = []
     told = [(delivery, outcome) for delivery, outcome in wrong if not _is_late(outcome)]
@@ -117,6 +117,11 @@ def expected(tried: Sequence[Tried]) -> frozenset[str]:
     """The ids that will have been processed, sooner or later, by a receiver that is right."""
     ids = [each.accepted_ids for each in tried if not each.exercise.may_pass_over]
     return frozenset[str]().union(*ids)
+
+
+def _is_right(delivery: Delivery, outcome: Outcome) -> bool:
+    """No answer is not a refusal: what has crashed would pass for careful."""
+    return isinstance(outcome, Answered) and delivery.is_good is _accepts(outcome)
 
 
 def _accepts(outcome: Outcome) -> bool:

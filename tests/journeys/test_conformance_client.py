@@ -305,10 +305,12 @@ def test_a_command_that_does_not_end_is_ended_with_all_that_it_started(tmp_path:
     assert not psutil.pid_exists(child) or psutil.Process(child).status() == psutil.STATUS_ZOMBIE
 
 
-def test_nothing_is_left_behind(tmp_path: Path) -> None:
+def test_it_is_a_harbor_of_its_own_and_nothing_of_it_is_left(tmp_path: Path) -> None:
     examined = examine(
         *(tmp_path, "client", "--scenario", "clean", "--command", _command(GUIDES)),
         TMPDIR=str(tmp_path),
+        HARBOR_DATABASE_URL="postgresql+asyncpg://harbor:pw@127.0.0.1:1/harbor",
+        HARBOR_GATEWAY="stripe",
     )
     assert examined.ended.document["passed"]
     assert not list(tmp_path.glob("harbor-conformance-*"))

@@ -160,6 +160,34 @@ async def test_a_command_that_fails_is_a_mistake(tmp_path: Path) -> None:
     assert "--processed-command ended with exit code 7" in ended.err
 
 
+@pytest.mark.parametrize(("sleeps", "check"), [(False, "answer"), (True, "in_time")])
+async def test_a_receiver_that_died_or_sleeps_is_left_alone_and_has_refused_nothing(
+    tmp_path: Path, sleeps: bool, check: str
+) -> None:
+    """It answers what is good, until something is forged."""
+    alive = True
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal alive
+        head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").lower()
+        body = await reader.readexactly(int(head.partition("content-length: ")[2].split()[0]))
+        alive = alive and b"9999" not in body
+        if alive:
+            writer.write(b"HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n")
+        elif sleeps:
+            await reader.read()
+        writer.close()
+
+    async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
+        url = "http://{}:{}/".format(*server.sockets[0].getsockname())
+        arguments = ("receiver", url, "--secret", SECRET, "--timeout", "1")
+        examined = await asyncio.to_thread(examine, tmp_path, *arguments)
+    examined.assert_consistent("receiver")
+    assert examined.those("failed") == each(FORGED[:3], check)
+    note = "Nothing was answered three times in a row: the rest was not sent."
+    assert examined.ended.document["notes"] == [note]
+
+
 async def test_ctrl_c_prints_the_report_so_far(tmp_path: Path) -> None:
     reached = asyncio.Event()
 
