@@ -6,8 +6,8 @@ is one order for each key is no pretence.
 
 import asyncio
 import secrets
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from socket import socket
@@ -70,35 +70,46 @@ async def examine_client(options: ClientOptions, tell: Callable[[str], None]) ->
         merchant = await _prepare(settings)
         container = Container(settings=settings)
         desk = Desk(options.plan, container.clock().monotonic)
-        began = desk.now()
+        began, api_key = desk.now(), merchant.first_key.text
         faults = Faults(
             create_app(container, run_worker=True).layers,
             desk,
-            api_key=merchant.first_key.text,
+            api_key=api_key,
             pause_seconds=options.pause_seconds,
             slow_seconds=options.slow_seconds,
         )
-        server = _Server(_config(faults))
-        serving = asyncio.create_task(server.serve([listener]))
-        await server.ready.wait()
         task = {
             "HARBOR_URL": address_of(listener),
-            "HARBOR_API_KEY": merchant.first_key.text,
+            "HARBOR_API_KEY": api_key,
             "HARBOR_CONFORMANCE_INVOICES": ",".join(options.plan),
         }
-        tell(_told(task, options))
-        notes = await _until_over(options, desk, task, serving)
+        async with _serving(faults, listener, desk) as serving:
+            tell(_told(task, options))
+            notes = await _until_over(options, desk, task, serving)
+        orders = await _orders(settings, merchant.merchant.id, options.plan)
+    attempts = {invoice: desk.attempts(invoice) for invoice in options.plan}
+    return Report(
+        kit="client",
+        cases=judge(options.plan, attempts, orders, desk.strays),
+        notes=(*notes, *([] if any(attempts.values()) else [_SILENCE])),
+        seconds=desk.now() - began,
+    )
+
+
+@asynccontextmanager
+async def _serving(
+    app: Faults, listener: socket, desk: Desk
+) -> AsyncIterator["asyncio.Task[None]"]:
+    """The task that serves, once it does; it ends at a signal or with the block."""
+    server = _Server(_config(app))
+    serving = asyncio.create_task(server.serve([listener]))
+    await server.ready.wait()
+    try:
+        yield serving
+    finally:
         desk.closing.set()
         server.should_exit = True
         await serving
-        orders = await _orders(settings, merchant.merchant.id, options.plan)
-        attempts = {invoice: desk.attempts(invoice) for invoice in options.plan}
-        return Report(
-            kit="client",
-            cases=judge(options.plan, attempts, orders, desk.strays),
-            notes=(*notes, *([] if any(attempts.values()) else [_SILENCE])),
-            seconds=desk.now() - began,
-        )
 
 
 class _Server(ListeningServer):

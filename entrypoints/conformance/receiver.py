@@ -63,20 +63,20 @@ async def examine_receiver(options: ReceiverOptions) -> Report:
             raise NotReached(refusal)
         by = Correspondent(options.secret, ids=container.ids(), clock=clock)
         tried: list[Tried] = []
-        notes = await _until_stopped(_try_all(by, options, sender.post, tried))
+        unsent = await _until_stopped(_try_all(by, options, sender.post, tried))
     finally:
         await sender.close()
     processed = await _processed(options.processed_command, expected(tried))
     return Report(
         kit="receiver",
-        cases=judge(tried, processed, patience_seconds=options.patience_seconds),
-        notes=notes,
+        cases=judge(tried, processed, options.patience_seconds, unsent),
+        notes=(),
         seconds=clock.monotonic() - began,
     )
 
 
-async def _until_stopped(work: Coroutine[None, None, tuple[str, ...]]) -> tuple[str, ...]:
-    """The notes of the work, or that a signal came before it was done."""
+async def _until_stopped(work: Coroutine[None, None, str | None]) -> str | None:
+    """What the work says, or that a signal came before it was done."""
     loop, task = asyncio.get_running_loop(), asyncio.create_task(work)
     numbers = (signal.SIGINT, signal.SIGTERM)
     for number in numbers:
@@ -86,13 +86,13 @@ async def _until_stopped(work: Coroutine[None, None, tuple[str, ...]]) -> tuple[
     finally:
         for number in numbers:
             loop.remove_signal_handler(number)
-    return (_STOPPED,) if task.cancelled() else task.result()
+    return _STOPPED if task.cancelled() else task.result()
 
 
 async def _try_all(
     by: Correspondent, options: ReceiverOptions, post: _Post, tried: list[Tried]
-) -> tuple[str, ...]:
-    """Notes. Raises NotReached, if that can be seen from the first outcome."""
+) -> str | None:
+    """Why not everything was sent. Raises NotReached, if that shows at the first delivery."""
     unanswered = 0
     for exercise in exercises(by):
         outcomes = await _try(exercise, options, post)
@@ -103,15 +103,14 @@ async def _try_all(
         silent = all(isinstance(each, Unanswered) for each in outcomes)
         unanswered = unanswered + 1 if silent else 0
         if unanswered == _MOST_UNANSWERED:
-            return (_GAVE_UP,)
-    return ()
+            return _GAVE_UP
+    return None
 
 
 async def _try(exercise: Exercise, options: ReceiverOptions, post: _Post) -> Sequence[Outcome]:
-    sent = [_send(each, options, post) for each in exercise.deliveries]
     if exercise.at_once:
-        return await asyncio.gather(*sent)
-    return [await each for each in sent]
+        return await asyncio.gather(*[_send(each, options, post) for each in exercise.deliveries])
+    return [await _send(each, options, post) for each in exercise.deliveries]
 
 
 async def _send(delivery: Delivery, options: ReceiverOptions, post: _Post) -> Outcome:

@@ -12,6 +12,7 @@ from entrypoints.conformance.report import Case, Verdict, failed, passed, skippe
 
 _SUCCESS: Final = range(200, 300)
 _TIMEOUT: Final = "timeout"
+_ALL: Final = "all_deliveries"
 _NOT_LOOKED: Final = (
     "It cannot be seen from outside whether a duplicate is processed twice. Give"
     " --processed-command to have it checked."
@@ -46,15 +47,25 @@ class Tried:
 
 
 def judge(
-    tried: Sequence[Tried], processed: Sequence[str] | None, *, patience_seconds: float
+    tried: Sequence[Tried],
+    processed: Sequence[str] | None,
+    patience_seconds: float,
+    unsent: str | None,
 ) -> tuple[Case, ...]:
-    """Every check of every exercise. `processed` are the ids of the events that the receiver has
-    processed, each as often as it has, None if nobody knows."""
+    """Every check of every exercise, and of the run. `processed` are the ids of the events that the
+    receiver has processed, each as often as it has, None if nobody knows; `unsent` is why not
+    everything was sent, if it was not."""
     counts = None if processed is None else Counter(processed)
     cases = [case for each in tried for case in _cases(each, counts, patience_seconds)]
     if counts is None:
-        cases.append(Case(scenario="all_deliveries", check="once", verdict=skipped(_NOT_LOOKED)))
-    return tuple(cases)
+        cases.append(Case(scenario=_ALL, check="once", verdict=skipped(_NOT_LOOKED)))
+    return (*cases, Case(scenario=_ALL, check="sent", verdict=_sent(tried, unsent)))
+
+
+def _sent(tried: Sequence[Tried], unsent: str | None) -> Verdict:
+    if unsent is None:
+        return passed(f"{sum(len(each.outcomes) for each in tried)} deliveries were sent.")
+    return failed(unsent, "What was not sent was not examined: run it again, to the end.")
 
 
 def _cases(tried: Tried, counts: Counter[str] | None, patience_seconds: float) -> Iterator[Case]:

@@ -129,5 +129,8 @@ def test_a_desk_keeps_so_many_attempts_and_sees_the_answer_behind_them() -> None
         desk.record(an_attempt(number, status=None))
     assert len(desk.attempts("A")) == MOST_KEPT
     assert not desk.all_answered.is_set()
-    desk.record(an_attempt(9_999))
+    for number in range(3):
+        desk.record(an_attempt(9_999 + number))
     assert desk.all_answered.is_set()
+    *unanswered, answered = desk.attempts("A")
+    assert (len(unanswered), answered.came_at) == (MOST_KEPT, 9_999)

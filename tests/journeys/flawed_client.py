@@ -44,7 +44,7 @@ FLAWS = {
     "body_changes": Ways(body_changes=True),
     "never_comes_back": Ways(most_attempts=1),
     "ignores_retry_after": Ways(heeds_retry_after=False, first_pause=0.05),
-    "hammers": Ways(first_pause=0.005, grows=False),
+    "hammers": Ways(most_attempts=10_000, first_pause=0.005, grows=False),
     "retries_refusals": Ways(gives_up_at=(), most_attempts=12, first_pause=0.25, grows=False),
     "takes_only_201": Ways(success=(201,), most_attempts=10, first_pause=0.25, grows=False),
     "chokes_on_html": Ways(reads_errors_as_json=True),
