@@ -67,6 +67,7 @@ def examine(directory: Path, kit: str, *arguments: str, **settings: str) -> Exam
     told = ("--json", "--junit", str(junit))
     ended = run_forked(Harbor(directory), "conformance", kit, *arguments, *told, **settings)
     assert ended.code in {0, 1}, ended.err
+    assert junit.exists(), ended.err
     return Examined(ended=ended, junit=ElementTree.parse(junit).getroot())  # noqa: S314 - our own
 
 
