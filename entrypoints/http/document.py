@@ -92,7 +92,7 @@ def _document(app: FastAPI) -> Node:
     names = {name: _public_name(name) for name in schemas}
     for part in ("paths", "webhooks"):
         document[part] = _tidied(document[part], names)
-    schemas = {names[name]: _tidied(schema, names) for name, schema in schemas.items()}
+    schemas = {names[name]: _tidied(_typed(schema), names) for name, schema in schemas.items()}
     used = sorted(_used(schemas, document["paths"], document["webhooks"]))
     components |= {"schemas": {name: schemas[name] for name in used}, "headers": dict(HEADERS)}
     document_deprecations(document, app.routes)
@@ -211,6 +211,13 @@ def _tidied(node: Any, names: Mapping[str, str]) -> Any:
         before, slash, last = tidied["$ref"].rpartition("/")
         tidied["$ref"] = before + slash + names.get(last, last)
     return tidied
+
+
+def _typed(schema: Node) -> Node:
+    """As generators understand it: to some of them a member with a default is always there."""
+    for member in schema.get("properties", {}).values():
+        member.pop("default", None)
+    return schema
 
 
 def _plainly(schema: Node) -> Node:

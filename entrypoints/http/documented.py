@@ -123,6 +123,21 @@ IF_MATCH: Final = {
     "example": '"3"',
 }
 
+IF_NONE_MATCH: Final = {
+    "parameters": [
+        {
+            "name": "If-None-Match",
+            "in": "header",
+            "required": False,
+            "description": (
+                "The ETag of the order as you have it: while it has not changed, the answer is 304,"
+                " without a body."
+            ),
+            "schema": {"type": "string"},
+            "example": '"3"',
+        }
+    ]
+}
 
 LAST_EVENT_ID: Final = {
     "parameters": [

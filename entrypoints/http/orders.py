@@ -22,6 +22,7 @@ from entrypoints.http.dependencies import (
 )
 from entrypoints.http.documented import (
     IDEMPOTENCY_KEY,
+    IF_NONE_MATCH,
     KEYED,
     ONCE,
     ORDER_LINKS,
@@ -69,6 +70,7 @@ async def place_order(
     "/orders/{order_id}",
     response_model=None,
     responses=fetched(OrderOut, "The order.", ORDER_LINKS) | problems(*KEYED, "order_not_found"),
+    openapi_extra=IF_NONE_MATCH,
 )
 async def get_order(
     request: Request, order_id: OrderPath, caller: OrdersReader, container: ContainerOf

@@ -80,7 +80,8 @@ class RotateApiKeyIn(In):
         86_400,
         ge=0,
         le=MAX_OVERLAP_SECONDS,
-        description="How many seconds the old key works on. 0 ends it at once.",
+        description="How many seconds the old key works on: 86,400 (a day) if left out, and 0 ends"
+        " it at once.",
         examples=[3600],
     )
 

@@ -169,7 +169,7 @@ class OrderIn(In):
     invoice_id: InvoiceId | None = None
     description: Description | None = None
     payment_method: Annotated[PaymentMethod, BeforeValidator(_no_card_number)] | None = None
-    capture_method: CaptureMethod = "automatic"
+    capture_method: CaptureMethod = Field("automatic", description="`automatic` if left out.")
     metadata: Metadata = Field(default_factory=dict)
 
     def to_request(self) -> OrderRequest:
