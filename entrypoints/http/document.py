@@ -13,7 +13,7 @@ from pydantic.json_schema import models_json_schema
 from domain.event import EventType
 from entrypoints.http.deprecation import document_deprecations
 from entrypoints.http.documented import HEADERS, headed
-from entrypoints.http.wire.base import COMMA_SEPARATED, MOST_INT64
+from entrypoints.http.wire.base import MOST_INT64
 from entrypoints.http.wire.events import OrderWebhookOut, WebhookEndpointWebhookOut
 from entrypoints.http.wire.problems import ProblemOut
 
@@ -83,7 +83,7 @@ def _document(app: FastAPI) -> Node:
     for operation in _operations(document):
         operation.setdefault("security", [])
         _drop_framework_errors(operation)
-        _tidy_parameters(operation, components["schemas"])
+        _tidy_parameters(operation)
         _tidy_body(operation, components["schemas"])
         for response in operation["responses"].values():
             response["headers"] = headed("X-Request-Id") | response.get("headers", {})
@@ -112,21 +112,12 @@ def _drop_framework_errors(operation: Node) -> None:
             del operation["responses"][status]
 
 
-def _tidy_parameters(operation: Node, schemas: Mapping[str, Node]) -> None:
+def _tidy_parameters(operation: Node) -> None:
     """What is left out is not null: nobody can send null in a query. Descriptions stand beside the
     schema already."""
     for parameter in operation.get("parameters", ()):
         schema = parameter["schema"] = _without_null(parameter["schema"])
         schema.pop("description", None)
-        if (items := schema.pop(COMMA_SEPARATED, None)) is not None:
-            parameter |= {"style": "form", "explode": False}
-            parameter["schema"] = {
-                "type": "array",
-                "minItems": 1,
-                "maxItems": len(schemas[items]["enum"]),
-                "uniqueItems": True,
-                "items": {"$ref": _SCHEMAS + items},
-            }
 
 
 def _tidy_body(operation: Node, schemas: Mapping[str, Node]) -> None:

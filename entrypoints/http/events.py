@@ -94,7 +94,7 @@ def _response(request: Request, query: EventQuery, page: EventPage) -> Response:
     headers = []
     if page.has_more:
         path = request.scope["raw_path"].decode("ascii")
-        of_type = "" if query.type is None else f"&type={query.type}"
+        of_type = "" if query.type is None else f"&type={','.join(query.type)}"
         link = f'<{path}?after={page.last}&limit={query.limit}{of_type}>; rel="next"'
         headers.append((b"link", link.encode()))
     body = (

@@ -14,6 +14,9 @@ MAX_HEADERS: Final = 64
 MAX_URL_BYTES: Final = 4_096
 MAX_BODY_BYTES: Final = 65_536
 
+LISTS: Final = frozenset({"type"})
+"""The query parameters that may come more than once, as generated clients send a list."""
+
 BODY: Final = "harbor.body"
 """Where the body lies in the scope, read whole."""
 
@@ -114,14 +117,15 @@ def _check_head(scope: Scope) -> None:
 
 def check_target(path: bytes, query: bytes) -> None:
     """Path and query percent-decode to UTF-8 without NUL, the path without any control character
-    (a route's pattern overlooks a line break at its end), and no parameter comes twice: what two
-    readers could understand differently is understood by none. Raises Refused."""
+    (a route's pattern overlooks a line break at its end), and no parameter comes twice that is not
+    a list: what two readers could understand differently is understood by none. Raises Refused."""
     if b"%" in path and _CONTROL.search(_decoded(path)):
         raise Refused("malformed_request", "The path has a control character.")
     if not query:
         return
     names = [_decoded(pair.partition(b"=")[0]) for pair in query.split(b"&") if pair]
-    if len(set(names)) != len(names):
+    single = [name for name in names if name not in LISTS]
+    if len(set(single)) != len(single):
         raise Refused("malformed_request", "A query parameter is given twice.")
     _decoded(query)
 

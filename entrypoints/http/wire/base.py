@@ -20,8 +20,6 @@ INT64: Final[dict[str, Any]] = {"format": "int64"}
 OPEN: Final[dict[str, Any]] = {"x-extensible-enum": True}
 """Of an enumeration that may get more values: a client must not fail at one that it does not know.
 """
-COMMA_SEPARATED: Final = "x-comma-separated"
-"""Of a text in a query: a list of the values of this schema."""
 
 
 class In(BaseModel):

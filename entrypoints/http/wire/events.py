@@ -2,7 +2,7 @@
 
 import re
 from datetime import datetime
-from typing import Annotated, Final
+from typing import Annotated
 
 from pydantic import BeforeValidator, ConfigDict, Field
 from pydantic.json_schema import SkipJsonSchema
@@ -10,7 +10,6 @@ from pydantic_core import PydanticCustomError
 
 from domain import event as domain
 from entrypoints.http.wire.base import (
-    COMMA_SEPARATED,
     INT64,
     MOST_INT64,
     Digits,
@@ -22,8 +21,6 @@ from entrypoints.http.wire.base import (
 from entrypoints.http.wire.event_types import EventType
 from entrypoints.http.wire.orders import OrderOut
 from entrypoints.http.wire.webhooks import WebhookEndpointStateOut
-
-_LONGEST_TYPES: Final = 300
 
 EventMoment = Annotated[
     datetime,
@@ -121,14 +118,14 @@ def _sequence(value: object) -> object:
     return value
 
 
-def _known_types(text: str) -> str:
-    names = text.split(",")
+def _known_types(given: list[str]) -> list[str]:
+    names = ",".join(given).split(",")
     if not set(names) <= set(domain.EventType) or len(set(names)) < len(names):
         raise PydanticCustomError(
             "event_type_unknown",
-            "Not a type of event, or several, each once, with commas and without spaces",
+            "Not a type of event, or several, each once and without spaces",
         )
-    return text
+    return names
 
 
 class FollowQuery(In):
@@ -146,19 +143,25 @@ class FollowQuery(In):
     )
     type: (
         Annotated[
-            str,
+            list[EventType],
             BeforeValidator(_known_types),
+            Field(
+                min_length=1,
+                max_length=len(domain.EventType),
+                json_schema_extra={"uniqueItems": True},
+            ),
         ]
         | None
     ) = Field(
         None,
-        description="Only events of these types, with commas: `order.paid,order.failed`.",
-        json_schema_extra={COMMA_SEPARATED: "EventType"},
+        description="Only events of these types: `type=order.paid&type=order.failed`, or with"
+        " commas, `type=order.paid,order.failed`.",
+        examples=[["order.paid", "order.failed"]],
     )
 
     @property
     def types(self) -> frozenset[domain.EventType] | None:
-        return None if self.type is None else frozenset(map(domain.EventType, self.type.split(",")))
+        return None if self.type is None else frozenset(map(domain.EventType, self.type))
 
 
 class EventQuery(FollowQuery):
