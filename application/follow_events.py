@@ -30,20 +30,26 @@ class FollowEvents:
         self, which: EventFilter, *, after: int, silence_seconds: float
     ) -> AsyncGenerator[EventPage]:
         """Pages without end, the next one when it is asked for: a listener that does not keep up is
-        behind, and nothing is kept for him. One without items after each silence.
+        behind, and nothing is kept for him. One without items after each silence, also while there
+        are others that he did not ask for: its `last` is how far he has come.
 
         Raises StorageUnavailable.
         """
+        clock = asyncio.get_running_loop()
         self.listeners += 1
         try:
+            told = clock.time()
             while True:
                 page = await self._events.page(which, after, _PAGE)
                 after = page.last
-                if page.items or (
-                    not page.has_more
-                    and not await self._comes_beyond(which.merchant_id, after, silence_seconds)
-                ):
-                    yield page
+                if not page.items:
+                    silence = told + silence_seconds - clock.time()
+                    if silence > 0 and (
+                        page.has_more or await self._comes_beyond(which.merchant_id, after, silence)
+                    ):
+                        continue
+                yield page
+                told = clock.time()
         finally:
             self.listeners -= 1
 

@@ -25,7 +25,8 @@ _HEADERS: Final = (
 
 class EventStream(Response):
     """Pages as they come, until the client leaves or the server stops; the next one when the client
-    has read the one before. A page without events is a comment, which keeps the connection alive.
+    has read the one before. A page without events is an `id` alone, which keeps the connection
+    alive: no event of the client's, but it goes on from there when it comes again.
     """
 
     media_type = "text/event-stream"
@@ -70,6 +71,6 @@ async def _departure(receive: Receive) -> None:
 def _lines(page: EventPage) -> Iterator[str]:
     """A document is one line: there is no white space in it, and no line break in a string."""
     if not page.items:
-        yield ":\n\n"
+        yield f"id: {page.last}\n\n"
     for event in page.items:
         yield f"id: {event.sequence}\nevent: {event.type}\ndata: {event.json}\n\n"

@@ -18,7 +18,7 @@ from entrypoints.http.wire.events import EventList, EventQuery, FollowQuery
 from entrypoints.http.wire.paths import OrderPath
 
 _SILENCE_SECONDS: Final = 15.0
-"""After which a comment says that the stream still stands."""
+"""After which a line without an event says that the stream still stands."""
 
 _MOST_DIGITS: Final = len(str(MOST_INT64))
 

@@ -24,11 +24,12 @@ class StreamEnded(Exception):
 
 
 class EventSource:
-    """A stream that stands. Comments count, and are left out."""
+    """A stream that stands. `last_id` is where it goes on after a break: as the standard has it,
+    what has no data is no event, but its id counts."""
 
     def __init__(self, answer: httpx2.Response) -> None:
         self.answer = answer
-        self.comments = 0
+        self.last_id: int | None = None
         self._lines = answer.aiter_lines()
 
     async def next(self, seconds: float = 10.0) -> Received:
@@ -39,17 +40,19 @@ class EventSource:
                 line = await anext(self._lines, None)
                 if line is None:
                     raise StreamEnded
-                if line.startswith(":"):
-                    self.comments += 1
-                elif line:
+                if line:
                     name, _, value = line.partition(": ")
                     members[name] = value
-                elif members:
+                    continue
+                if "id" in members:
+                    self.last_id = int(members["id"])
+                if "data" in members:
                     return Received(
                         id=int(members["id"]),
                         event=members["event"],
                         document=json.loads(members["data"]),
                     )
+                members = {}
 
     async def drain(self) -> None:
         """Read on to the end. Raises StreamEnded, TimeoutError."""
