@@ -18,15 +18,16 @@ _WINDOW: Final = 5_000
 
 
 class SqlEvents(Events):
-    """At most `window` numbers are looked through for a page of some types: that there are few of
-    them must not make it slow."""
+    """At most `window` numbers are looked through for a page of some types of the whole feed: that
+    there are few of them must not make it slow."""
 
     def __init__(self, database: Database, window: int = _WINDOW) -> None:
         self._database = database
         self._window = window
 
     async def page(self, which: EventFilter, after: int, limit: int) -> EventPage:
-        if which.types is None:
+        # An order has few events, which are found without the others.
+        if which.types is None or which.order_id is not None:
             return await self._whole_page(which, after, limit)
         # Read before the events are: whatever has a number by then is seen.
         numbered = await self.last_sequences([which.merchant_id])

@@ -165,6 +165,22 @@ async def test_the_part_that_is_about_one_order(
     assert await walk(events, foreign) == []
 
 
+async def test_of_one_order_events_of_some_types_are_one_page_wherever_they_lie(
+    database: Database, sequencer: EventSequencer, merchant_id: UUID
+) -> None:
+    one, other = a_life(merchant_id), a_life(merchant_id, at=SECOND)
+    await save(database, *one, *other)
+    await number_all(sequencer)
+    which = EventFilter(
+        merchant_id=merchant_id,
+        order_id=other[0].order.id,
+        types=frozenset({EventType.ORDER_CREATED, EventType.ORDER_PAID}),
+    )
+    page = await SqlEvents(database, window=1).page(which, 0, 10)
+    assert page.items == (listed(other[0], 4), listed(other[2], 6))
+    assert not page.has_more
+
+
 @pytest.mark.parametrize("window", [1, 2, 3, 5, 100])
 async def test_events_of_some_types_are_found_however_far_they_lie_apart(
     database: Database,
