@@ -1,6 +1,6 @@
 """How the databases go about the statements that they are really sent."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,16 +24,24 @@ async def executed_for_page(
     database: Database, which: OrderFilter, after: Position, limit: int
 ) -> Executed:
     """What is really sent for a page that is full."""
+
+    async def ask() -> None:
+        page = await SqlOrders(database).page(which, after, limit)
+        assert len(page.items) == limit
+
+    (executed,) = await executed_by(database, ask)
+    return executed
+
+
+async def executed_by(database: Database, ask: Callable[[], Awaitable[object]]) -> list[Executed]:
+    """What is really sent, the first first."""
     seen: list[Executed] = []
     with pytest.MonkeyPatch.context() as patched:
         if database.is_postgresql:
             _watch_driver(patched, database, seen)
-        else:
-            _watch_engine(patched, database, seen)
-        page = await SqlOrders(database).page(which, after, limit)
-    assert len(page.items) == limit
-    (executed,) = seen
-    return executed
+        _watch_engine(patched, database, seen)
+        await ask()
+    return seen
 
 
 def _watch_driver(patched: pytest.MonkeyPatch, database: Database, seen: list[Executed]) -> None:

@@ -52,16 +52,20 @@ class SqlEvents(Events):
     async def _whole_page(
         self, which: EventFilter, after: int, limit: int, end: int | None = None
     ) -> EventPage:
-        query = select(events).where(
-            events.c.merchant_id == which.merchant_id, events.c.sequence > after
-        )
-        if which.order_id is not None:
-            query = query.where(events.c.order_id == which.order_id)
+        query = select(events).where(events.c.merchant_id == which.merchant_id)
+        if which.order_id is None:
+            query = query.where(events.c.sequence > after).order_by(events.c.sequence)
+        else:
+            # An order's versions come in the order of their numbers. By those SQLite would look
+            # through the feed; of a sum it cannot, so that it finds the order.
+            query = query.where(
+                events.c.order_id == which.order_id, events.c.sequence + 0 > after
+            ).order_by(events.c.order_version)
         if which.types is not None:
             query = query.where(events.c.type.in_([each.value for each in which.types]))
         if end is not None:
             query = query.where(events.c.sequence <= end)
-        query = query.order_by(events.c.sequence).limit(limit + 1)
+        query = query.limit(limit + 1)
 
         async def ask(connection: AsyncConnection) -> list[ListedEvent]:
             rows = (await connection.execute(query)).mappings().all()

@@ -1,4 +1,5 @@
-"""How the databases find a page of orders: through one index, touching no more than they show."""
+"""How the databases find a page of orders or events: through one index, touching no more than they
+show."""
 
 import json
 from datetime import timedelta
@@ -9,14 +10,17 @@ import pytest
 from sqlalchemy import insert, text
 
 from adapters.sql.database import Database
-from adapters.sql.rows import order_to_row
-from adapters.sql.tables import orders
+from adapters.sql.events import SqlEvents
+from adapters.sql.rows import event_to_row, order_to_row
+from adapters.sql.tables import events, orders
+from application.order_document import order_json
 from application.pages import Position
+from application.ports.events import EventFilter
 from application.ports.orders import OrderFilter
 from domain.order import OrderStatus
 from tests.examples import a_placement, ids
 from tests.fakes import NOW
-from tests.plans import executed_for_page, explain
+from tests.plans import Executed, executed_by, executed_for_page, explain
 
 pytestmark = pytest.mark.anyio
 
@@ -60,6 +64,33 @@ async def many(database: Database) -> UUID:
     return merchant
 
 
+@pytest.fixture
+async def feed(database: Database) -> tuple[UUID, UUID]:
+    """A merchant with 10,000 orders, two events each, and the one in the middle of them."""
+    merchant = ids.new()
+    placement = a_placement(merchant)
+    order = order_to_row(placement.order)
+    event = event_to_row(placement.event, order_json(placement.order)) | {"endpoint_id": None}
+    orders_rows = [
+        order | {"id": ids.new(), "idempotency_key": str(number)} for number in range(MANY // 2)
+    ]
+    event_rows = [
+        event
+        | {
+            "id": ids.new(),
+            "order_id": orders_rows[number // 2]["id"],
+            "order_version": number % 2 + 1,
+            "sequence": number + 1,
+        }
+        for number in range(MANY)
+    ]
+    async with database.transaction() as connection:
+        await connection.execute(insert(orders), orders_rows)
+        await connection.execute(insert(events), event_rows)
+        await connection.execute(text("ANALYZE events"))
+    return merchant, orders_rows[MANY // 4]["id"]
+
+
 def nodes(plan: dict[str, Any]) -> list[dict[str, Any]]:
     return [plan, *(node for child in plan.get("Plans", ()) for node in nodes(child))]
 
@@ -101,6 +132,53 @@ async def test_sqlite_finds_a_page_in_one_index_without_sorting(
         (step,) = steps
         assert step.startswith(f"SEARCH orders USING INDEX {index} (merchant_id=?"), wanted
         assert "(created_at,id)<(?,?)" in step, step
+
+
+async def executed_for_events(
+    database: Database, which: EventFilter, after: int, found: int
+) -> Executed:
+    """What is really sent for a page of events, of which there are so many."""
+
+    async def ask() -> None:
+        assert len((await SqlEvents(database).page(which, after, 25)).items) == found
+
+    (executed,) = await executed_by(database, ask)
+    return executed
+
+
+@pytest.mark.parametrize("databases", ["postgresql"], indirect=True)
+async def test_postgresql_finds_events_in_one_index(
+    database: Database, feed: tuple[UUID, UUID]
+) -> None:
+    merchant, order = feed
+    for order_id, found, touched, index in (
+        (None, 25, 26, "ix_events_feed"),
+        (order, 2, 2, "uq_events_order_id_order_version_merchant_id"),
+    ):
+        which = EventFilter(merchant_id=merchant, order_id=order_id)
+        executed = await executed_for_events(database, which, MANY // 4, found)
+        ((answer,),) = await explain(database, "EXPLAIN (ANALYZE, FORMAT JSON)", executed)
+        (explanation,) = json.loads(answer) if isinstance(answer, str) else answer
+        limit, scan = nodes(explanation["Plan"])
+        assert limit["Node Type"] == "Limit"
+        assert (scan["Node Type"], scan["Index Name"]) == ("Index Scan", index)
+        assert scan["Actual Rows"] == touched
+        assert scan.get("Rows Removed by Filter", 0) == 0
+
+
+@pytest.mark.parametrize("databases", ["sqlite"], indirect=True)
+async def test_sqlite_finds_events_in_one_index_without_sorting(
+    database: Database, feed: tuple[UUID, UUID]
+) -> None:
+    merchant, order = feed
+    for order_id, found, start in (
+        (None, 25, "ix_events_feed (merchant_id=? AND sequence>?)"),
+        (order, 2, "sqlite_autoindex_events_2 (order_id=?)"),
+    ):
+        which = EventFilter(merchant_id=merchant, order_id=order_id)
+        executed = await executed_for_events(database, which, MANY // 4, found)
+        (step,) = [row[3] for row in await explain(database, "EXPLAIN QUERY PLAN", executed)]
+        assert step == f"SEARCH events USING INDEX {start}"
 
 
 @pytest.mark.parametrize("databases", ["postgresql"], indirect=True)
