@@ -8,5 +8,6 @@ class NumberEvents:
         self._sequencer = sequencer
 
     async def __call__(self, limit: int) -> int:
-        """How many were numbered, at most `limit`. Raises StorageUnavailable."""
+        """How many were numbered, at most `limit`; fewer where nothing waits any more. Raises
+        StorageUnavailable."""
         return await self._sequencer.number(limit)

@@ -29,7 +29,7 @@ from sqlalchemy import (
 
 from adapters.sql.moment import Moment
 
-SCHEMA_REVISION: Final = "0005"
+SCHEMA_REVISION: Final = "0006"
 """The migration that this code needs; a test holds it equal to the newest one."""
 
 metadata = MetaData(
@@ -224,6 +224,7 @@ events = Table(
 UNNUMBERED: Final = events.c.sequence.is_(None)
 Index(
     "ix_events_unnumbered",
+    events.c.merchant_id,
     events.c.occurred_at,
     postgresql_where=UNNUMBERED,
     sqlite_where=UNNUMBERED,

@@ -57,8 +57,10 @@ class Events(Protocol):
 class EventSequencer(Protocol):
     @abstractmethod
     async def number(self, limit: int) -> int:
-        """Give at most `limit` events the next numbers of their merchants, the oldest first, and
-        answer how many that were. An event comes after those of lower versions of its order.
+        """Give at most `limit` events the next numbers of their merchants, and answer how many that
+        were; fewer where nothing waits any more, or others are taking care of it. Of a merchant the
+        oldest come first, of an order those of lower versions; merchants share, so that a burst of
+        one keeps nobody else waiting.
 
         However many do it at once, no number is given twice and none is left out, and nobody waits
         for another. Raises StorageUnavailable.
