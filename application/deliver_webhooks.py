@@ -3,12 +3,13 @@
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
 
 from application.ports.clock import Clock
 from application.ports.delivery_turns import DeliveryTurns, DueDelivery, Outcome, Turn
+from application.ports.faults import StorageUnavailable
 from application.ports.ids import Ids
 from application.ports.vault import CannotOpen
 from application.ports.webhook_sender import Answered, Unanswered, WebhookRequest, WebhookSender
@@ -25,6 +26,8 @@ _TOGETHER_FAILING: Final = 4
 """Attempts at one where nothing has succeeded lately."""
 _DELIVERIES: Final = 50
 """Of one turn."""
+_FOR_RECORDING_SECONDS: Final = 2.0
+"""When a turn is canceled."""
 _HELD_AT_ONCE: Final = 1_000
 _SEALED_BY_ANOTHER: Final = "secret_unreadable"
 
@@ -70,16 +73,30 @@ class DeliverWebhooks:
         return await self._turns.hold(_HELD_AT_ONCE)
 
     async def carry_out(self, turn: Turn) -> None:
-        """Tell the endpoint what is due, and record it. Raises StorageUnavailable; then, as when it
-        is canceled or its process dies, all of it is told again when the lease has ended."""
+        """Tell the endpoint what is due, and record it. Canceled, it records what has ended by
+        then, for two seconds at most. Raises StorageUnavailable; then, as when its process dies,
+        all of it is told again when the lease has ended."""
         until = self._clock.monotonic() + self._begin_seconds
 
         def may_begin() -> bool:
             return not self._stopping and self._clock.monotonic() < until
 
-        secrets = self._opened(turn)
-        attempts = await _Telling(turn, self._sender, secrets, self._clock, may_begin).all()
-        if not await self._turns.record(Outcome(turn=turn, attempts=attempts), self._settle):
+        telling = _Telling(turn, self._sender, self._opened(turn), self._clock, may_begin)
+        recording: asyncio.Task[None] | None = None
+        try:
+            await telling.all()
+            recording = asyncio.create_task(self._record(turn, telling.attempts))
+            await asyncio.shield(recording)
+        except asyncio.CancelledError:
+            # What receivers know by their answers is on record after a stop too.
+            await _in_time(
+                recording or asyncio.create_task(self._record(turn, telling.attempts)), turn
+            )
+            raise
+
+    async def _record(self, turn: Turn, attempts: Sequence[DeliveryAttempt]) -> None:
+        outcome = Outcome(turn=turn, attempts=tuple(attempts))
+        if not await self._turns.record(outcome, self._settle):
             _log.warning(
                 "deliveries were made, but the turn had gone",
                 extra={"endpoint_id": str(turn.endpoint.id), "count": len(attempts)},
@@ -108,6 +125,15 @@ class DeliverWebhooks:
         return delivery.fail(now, jitter=self._ids.fraction(), asked_for=attempt.retry_after)
 
 
+async def _in_time(recording: asyncio.Task[None], turn: Turn) -> None:
+    try:
+        async with asyncio.timeout(_FOR_RECORDING_SECONDS):
+            await recording
+    except (TimeoutError, StorageUnavailable):
+        endpoint_id = str(turn.endpoint.id)
+        _log.warning("deliveries were not recorded", extra={"endpoint_id": endpoint_id})
+
+
 @dataclass(slots=True)
 class _Telling:
     """One turn. What is about one order is told one after the other, while there is time to begin;
@@ -118,10 +144,10 @@ class _Telling:
     secrets: tuple[str, ...]
     clock: Clock
     may_begin: Callable[[], bool]
+    attempts: list[DeliveryAttempt] = field(default_factory=list)
+    """In the order in which they ended."""
 
-    async def all(self) -> tuple[DeliveryAttempt, ...]:
-        """In the order in which they ended."""
-        attempts: list[DeliveryAttempt] = []
+    async def all(self) -> None:
         failing = self.turn.endpoint.failing_since is not None
         places = asyncio.Semaphore(_TOGETHER_FAILING if failing else _TOGETHER)
 
@@ -130,10 +156,9 @@ class _Telling:
                 async with places:
                     if not self.may_begin():
                         return
-                    attempts.append(await self._tell(due))
+                    self.attempts.append(await self._tell(due))
 
         await asyncio.gather(*(tell(chain) for chain in _chains(self.turn.due)))
-        return tuple(attempts)
 
     async def _tell(self, due: DueDelivery) -> DeliveryAttempt:
         delivery, started_at = due.delivery, self.clock.now()

@@ -12,7 +12,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from adapters.sql.database import Database
-from adapters.sql.tables import webhook_attempts
+from adapters.sql.tables import webhook_attempts, webhook_deliveries, webhook_endpoints
 from tests.databases import closing
 from tests.journeys.api import Api, client_of, new_merchant
 from tests.journeys.receiver import receiving
@@ -24,6 +24,8 @@ pytestmark = pytest.mark.anyio
 
 ORDERS = 30
 SLOW_SECONDS = 1.0
+QUICK = 5
+"""Answers, before a receiver says nothing any more."""
 ENDPOINTS = 10
 
 
@@ -47,6 +49,48 @@ async def test_what_slow_receivers_were_told_is_recorded_at_a_stop(tmp_path: Pat
         recorded = await connection.scalar(select(func.count()).select_from(webhook_attempts))
     assert 1 <= told < ORDERS
     assert recorded == told
+
+
+async def test_what_was_answered_is_recorded_when_a_server_stops_that_works_for_itself(
+    tmp_path: Path,
+) -> None:
+    """It waits a few seconds for its worker. Some receivers have answered by then, others have not:
+    what they were told is told again at once."""
+    harbor = Harbor(tmp_path)
+    answered: set[str] = set()
+    asked, leave = asyncio.Event(), asyncio.Event()
+
+    async def receive(request: Request) -> Response:
+        if len(answered) < QUICK:
+            answered.add(request.headers["webhook-id"])
+        else:
+            asked.set()
+            await leave.wait()
+        return Response(status_code=204)
+
+    app = Starlette(routes=[Route("/", receive, methods=["POST"])])
+    async with serving(app) as url:
+        with harbor.serving("--no-worker") as server:
+            async with client_of(server) as client:
+                api = Api(client, await new_merchant(harbor))
+                members = {"url": url, "event_types": ["order.created"]}
+                assert (await api.post(PATH, members)).status_code == 201
+                for _ in range(ORDERS):
+                    await api.placed()
+        with harbor.serving() as server:
+            async with asyncio.timeout(20):
+                await asked.wait()
+            await asyncio.to_thread(server.stop)
+        leave.set()
+    database = Database(harbor.database_url)
+    async with closing(database), database.statement() as connection:
+        delivered = select(webhook_deliveries.c.event_id).where(
+            webhook_deliveries.c.state == "delivered"
+        )
+        recorded = {str(each) for each in (await connection.execute(delivered)).scalars()}
+        lease = await connection.scalar(select(webhook_endpoints.c.lease_expires_at))
+    assert recorded == answered
+    assert lease is None
 
 
 async def test_receivers_that_are_slow_but_well_leave_places_to_the_others(tmp_path: Path) -> None:
