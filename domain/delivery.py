@@ -104,7 +104,8 @@ class DeliveryAttempt:
 def judge(
     endpoint: WebhookEndpoint, attempts: Sequence[DeliveryAttempt], now: datetime
 ) -> WebhookEndpoint:
-    """What the attempts, in the order in which they ended, make of the endpoint."""
+    """What the attempts, in the order in which they ended, make of the endpoint. Where there are
+    none, nothing has failed now."""
     for attempt in attempts:
         if attempt.succeeded:
             endpoint = endpoint.note_success()
@@ -113,7 +114,7 @@ def judge(
         else:
             endpoint = endpoint.note_failure(now)
     failing_since = endpoint.failing_since
-    if failing_since is not None and now - failing_since >= FAILING_FOR:
+    if attempts and failing_since is not None and now - failing_since >= FAILING_FOR:
         return endpoint.disable(DisabledReason.FAILING, now)
     return endpoint
 

@@ -130,6 +130,11 @@ def test_an_endpoint_that_fails_for_120_hours_is_disabled_and_not_sooner() -> No
     )
 
 
+def test_a_turn_in_which_nothing_was_tried_disables_nothing() -> None:
+    failing = judge(ENDPOINT, [an_attempt(500)], NOW)
+    assert judge(failing, [], NOW + FAILING_FOR) == failing
+
+
 def test_one_success_forgets_all_failures() -> None:
     failing = judge(ENDPOINT, [an_attempt(500)], NOW)
     recovered = judge(failing, [an_attempt(500), an_attempt(200)], NOW + FAILING_FOR)
