@@ -94,7 +94,9 @@ class WebhookEndpoint:
         )
 
     def change(self, now: datetime, **changed: Any) -> "WebhookEndpoint":
-        """Its URL, event types or description."""
+        """Its URL, event types or description. What failed at another URL is forgotten."""
+        if "url" in changed:
+            changed = {"failing_since": None, **changed}
         return self._next(now, **changed)
 
     def enable(self, now: datetime) -> "WebhookEndpoint":

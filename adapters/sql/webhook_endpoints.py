@@ -111,11 +111,12 @@ def endpoint_update(endpoint: WebhookEndpoint, from_version: int | None = None) 
 
 
 def _failing_since(endpoint: WebhookEndpoint) -> ColumnElement[Any]:
-    """The worker's to say while the endpoint is enabled, which raises no version; who enables it
-    has it forgotten."""
+    """The worker's to say while the endpoint is enabled, which raises no version; who enables it,
+    or gives it another URL, has it forgotten."""
     own = webhook_endpoints.c
     theirs = literal(endpoint.failing_since, own.failing_since.type)
-    return case((own.status == EndpointStatus.ENABLED.value, own.failing_since), else_=theirs)
+    as_it_was = and_(own.status == EndpointStatus.ENABLED.value, own.url == endpoint.url)
+    return case((as_it_was, own.failing_since), else_=theirs)
 
 
 def _is(merchant_id: UUID, endpoint_id: UUID) -> tuple[ColumnElement[bool], ...]:

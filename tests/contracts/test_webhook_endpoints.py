@@ -107,6 +107,19 @@ async def test_who_enables_it_has_the_failures_forgotten(
     assert (found.is_enabled, found.failing_since) == (True, None)
 
 
+async def test_who_gives_it_another_url_has_the_failures_forgotten(
+    database: Database, endpoints: WebhookEndpoints, endpoint: WebhookEndpoint
+) -> None:
+    await fails_since(database, endpoint, 1)
+    read = await endpoints.get(endpoint.merchant_id, endpoint.id)
+    assert read is not None
+    await fails_since(database, endpoint, 2)
+    assert await endpoints.save(read.change(NOW, url="https://other.example/"), read.version)
+    found = await endpoints.get(endpoint.merchant_id, endpoint.id)
+    assert found is not None
+    assert found.failing_since is None
+
+
 async def test_a_deleted_endpoint_is_gone_and_so_is_its_secret(
     database: Database, endpoints: WebhookEndpoints, endpoint: WebhookEndpoint
 ) -> None:
