@@ -146,6 +146,8 @@ class _Telling:
     may_begin: Callable[[], bool]
     attempts: list[DeliveryAttempt] = field(default_factory=list)
     """In the order in which they ended."""
+    is_gone: bool = False
+    """It has said so: it is told nothing more."""
 
     async def all(self) -> None:
         failing = self.turn.endpoint.failing_since is not None
@@ -154,9 +156,11 @@ class _Telling:
         async def tell(chain: Sequence[DueDelivery]) -> None:
             for due in chain:
                 async with places:
-                    if not self.may_begin():
+                    if self.is_gone or not self.may_begin():
                         return
-                    self.attempts.append(await self._tell(due))
+                    attempt = await self._tell(due)
+                    self.attempts.append(attempt)
+                    self.is_gone = self.is_gone or attempt.is_gone
 
         await asyncio.gather(*(tell(chain) for chain in _chains(self.turn.due)))
 

@@ -14,7 +14,7 @@ from starlette.routing import Route
 from adapters.sql.database import Database
 from adapters.sql.tables import webhook_attempts, webhook_deliveries, webhook_endpoints
 from tests.databases import closing
-from tests.journeys.api import Api, client_of, new_merchant
+from tests.journeys.api import LOOK_AGAIN_SECONDS, Api, client_of, new_merchant
 from tests.journeys.receiver import receiving
 from tests.journeys.server import Harbor
 from tests.journeys.test_webhooks import PATH, registered
@@ -27,6 +27,8 @@ SLOW_SECONDS = 1.0
 QUICK = 5
 """Answers, before a receiver says nothing any more."""
 ENDPOINTS = 10
+AT_ONCE = 16
+"""Attempts at one endpoint."""
 
 
 async def test_what_slow_receivers_were_told_is_recorded_at_a_stop(tmp_path: Path) -> None:
@@ -91,6 +93,27 @@ async def test_what_was_answered_is_recorded_when_a_server_stops_that_works_for_
         lease = await connection.scalar(select(webhook_endpoints.c.lease_expires_at))
     assert recorded == answered
     assert lease is None
+
+
+async def test_who_says_that_it_is_gone_is_told_nothing_more_in_that_turn(tmp_path: Path) -> None:
+    harbor = Harbor(tmp_path)
+    with harbor.serving("--no-worker") as server:
+        async with client_of(server) as client, receiving() as receiver:
+            api = Api(client, await new_merchant(harbor))
+            receiver.answer = lambda _: Response(status_code=410)
+            endpoint = await registered(api, receiver, event_types=["order.created"])
+            for _ in range(ORDERS):
+                await api.placed()
+            path = f"{PATH}/{endpoint['id']}"
+            # All of them wait for one turn, which tells some at once.
+            with harbor.working() as worker:
+                async with asyncio.timeout(20):
+                    while True:
+                        if (await api.get(path)).json()["status"] == "disabled":
+                            break
+                        await asyncio.sleep(LOOK_AGAIN_SECONDS)
+                await asyncio.to_thread(worker.stop)
+    assert 1 <= len(receiver.hooks) <= AT_ONCE
 
 
 async def test_receivers_that_are_slow_but_well_leave_places_to_the_others(tmp_path: Path) -> None:
