@@ -4,12 +4,11 @@ from collections.abc import Sequence
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Update, func, literal, or_, select, update
+from sqlalchemy import ColumnElement, Update, case, func, or_, select, update
 
 from adapters.sql.database import Database
 from adapters.sql.engine import AsyncConnection
 from adapters.sql.keyset import after_position, position_values, to_page
-from adapters.sql.moment import Moment
 from adapters.sql.reads import read
 from adapters.sql.tables import HELD, webhook_attempts, webhook_deliveries, webhook_endpoints
 from adapters.sql.webhook_rows import row_to_attempt, row_to_delivery
@@ -78,13 +77,14 @@ class SqlDeliveries(Deliveries):
         return await read(self._database, ask)
 
 
-def redelivery_updates(asked: Redelivery) -> Sequence[Update]:
+def redelivery_updates(asked: Redelivery, now: ColumnElement[Any]) -> Sequence[Update]:
     """The endpoint is due, and the deliveries wait again. The former changes no row when it is not
-    enabled any more, and comes first: who records a turn holds the endpoint first too."""
+    enabled any more, and comes first: who records a turn holds the endpoint first too. `now` is the
+    present by the clock of those who claim turns."""
     again = {
         "state": DeliveryState.PENDING.value,
         "failures": 0,
-        "due_at": asked.now,
+        "due_at": now,
         "updated_at": asked.now,
     }
     wake = (
@@ -94,25 +94,12 @@ def redelivery_updates(asked: Redelivery) -> Sequence[Update]:
             _ENDPOINT.merchant_id == asked.merchant_id,
             _ENDPOINT.status == EndpointStatus.ENABLED.value,
         )
-        .values(due_at=func.coalesce(_earlier(asked), literal(asked.now, Moment)))
+        .values(due_at=case((_ENDPOINT.due_at < now, _ENDPOINT.due_at), else_=now))
     )
     which = _which(asked)
     if which is None:
         return (wake,)
     return (wake, update(webhook_deliveries).where(*which).values(again))
-
-
-def _earlier(asked: Redelivery) -> ColumnElement[Any]:
-    """The moment at which something is due anyway, where that has come."""
-    return (
-        select(_ENDPOINT.due_at)
-        .where(
-            _ENDPOINT.id == asked.endpoint_id,
-            _ENDPOINT.merchant_id == asked.merchant_id,
-            _ENDPOINT.due_at < asked.now,
-        )
-        .scalar_subquery()
-    )
 
 
 def _which(asked: Redelivery) -> Sequence[ColumnElement[bool]] | None:

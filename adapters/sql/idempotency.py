@@ -16,6 +16,7 @@ from adapters.sql.engine import AsyncConnection
 from adapters.sql.faults import ConnectionLost, TransactionConflict
 from adapters.sql.group_commit import GroupCommit, GroupLimits
 from adapters.sql.placements import Placement, insertion, placement_of
+from adapters.sql.present import present
 from adapters.sql.reads import fetch, read
 from adapters.sql.recording import Rows, claim_insert, lock_key_of, rows_of
 from adapters.sql.rows import Row, row_to_answer
@@ -108,7 +109,7 @@ class SqlIdempotencyStore(IdempotencyStore):
             placement = placement_of(record, lock_key)
             if placement is not None:
                 return partial(self._commits.write, placement)
-        return partial(self._write_in_steps, rows_of(record), lock_key)
+        return partial(self._write_in_steps, self._rows_of(record), lock_key)
 
     async def _write_when_free(self, write: _Write) -> _Outcome:
         """After whoever works under the key at this moment. Raises KeyInProgress."""
@@ -155,7 +156,10 @@ class SqlIdempotencyStore(IdempotencyStore):
         return [outcomes.get(each.record.answer.resource_id, _Written.MADE) for each in batch]
 
     async def _write_alone(self, placement: Placement) -> _Outcome:
-        return await self._write_in_steps(rows_of(placement.record), placement.lock_key)
+        return await self._write_in_steps(self._rows_of(placement.record), placement.lock_key)
+
+    def _rows_of(self, record: Record) -> Rows:
+        return rows_of(record, present(self._database, self._clock))
 
     async def _write_in_steps(self, rows: Rows, lock_key: int) -> _Written:
         async with self._database.transaction() as connection:

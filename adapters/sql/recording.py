@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Final, assert_never
 from uuid import UUID
 
-from sqlalchemy import Executable, Table, Update, update
+from sqlalchemy import ColumnElement, Executable, Table, Update, update
 
 from adapters.sql.api_keys import retirement
 from adapters.sql.deliveries import redelivery_updates
@@ -53,7 +53,8 @@ class Rows:
     changed: Sequence[Update] = ()
 
 
-def rows_of(record: Record) -> Rows:
+def rows_of(record: Record, now: ColumnElement[Any]) -> Rows:
+    """`now` is the present as the database tells it, by which things become due."""
     claim = answer_to_row(record.answer)
     match record.change:
         case Change():
@@ -68,7 +69,7 @@ def rows_of(record: Record) -> Rows:
         case EndpointEvent():
             return Rows(claim=claim, made=[(events, endpoint_event_to_row(record.change))])
         case Redelivery():
-            return Rows(claim=claim, made=(), changed=redelivery_updates(record.change))
+            return Rows(claim=claim, made=(), changed=redelivery_updates(record.change, now))
         case never:
             assert_never(never)
 

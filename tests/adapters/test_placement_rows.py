@@ -12,7 +12,7 @@ from sqlalchemy import delete, text
 
 from adapters.sql.database import Database
 from adapters.sql.placements import Placement, placement_of
-from adapters.sql.recording import lock_key_of, rows_of
+from adapters.sql.recording import lock_key_of
 from application.ports.idempotency import Record
 from domain.event import EventType, OrderEvent
 from domain.money import Money
@@ -89,7 +89,7 @@ async def test_rows_are_alike_whichever_way_they_were_written(
     store = WatchedStore(postgresql_database)
     placements = [placed(record) for record in several]
     for placement in placements:
-        await store._write_in_steps(rows_of(placement.record), placement.lock_key)
+        await store._write_in_steps(store._rows_of(placement.record), placement.lock_key)
     in_steps = await all_rows(postgresql_database)
     assert [len(rows) for rows in in_steps.values()] == [len(several)] * 4
     await store._write_together(placements)
@@ -178,7 +178,7 @@ async def test_whatever_fits_the_statement_is_written_as_it_is(
     assert placements[0].kind == placements[1].kind
     for some in (placements[:1], placements):
         for placement in some:
-            await store._write_in_steps(rows_of(placement.record), placement.lock_key)
+            await store._write_in_steps(store._rows_of(placement.record), placement.lock_key)
         in_steps = await all_rows(postgresql_database)
         await store._write_together(some)
         assert await all_rows(postgresql_database) == in_steps
@@ -254,7 +254,7 @@ async def test_what_does_not_fit_the_statement_is_written_in_steps(
     record = _misfits()[misfit]
     store = WatchedStore(postgresql_database)
     assert placement_of(record, 1) is None
-    await store._write_in_steps(rows_of(record), 1)
+    await store._write_in_steps(store._rows_of(record), 1)
     in_steps = await all_rows(postgresql_database)
     assert (await store.record(record)).fresh
     assert (store.batches, store.alone) == ([], [])

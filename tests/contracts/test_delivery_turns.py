@@ -8,8 +8,10 @@ import pytest
 from sqlalchemy import insert, select, update
 
 from adapters.sql.database import Database
+from adapters.sql.deliveries import SqlDeliveries
 from adapters.sql.delivery_turns import SqlDeliveryTurns
 from adapters.sql.event_sequencer import SqlEventSequencer
+from adapters.sql.idempotency import SqlIdempotencyStore
 from adapters.sql.rows import event_to_row, order_to_row
 from adapters.sql.tables import (
     events,
@@ -19,14 +21,18 @@ from adapters.sql.tables import (
     webhook_deliveries,
     webhook_endpoints,
 )
+from adapters.sql.webhook_endpoints import SqlWebhookEndpoints
 from adapters.sql.webhook_rows import endpoint_to_row
 from adapters.system import SystemClock, SystemIds
+from adapters.vault import AesGcmVault
+from application.once import Claim, Once
 from application.order_document import order_json
 from application.ports.delivery_turns import DeliveryTurns, DueDelivery, Outcome, Turn
+from application.redeliver import Redeliver, RedeliverCommand
 from domain.delivery import Delivery, DeliveryAttempt
 from domain.webhook import DisabledReason, EndpointStatus, WebhookEndpoint
-from tests.examples import a_merchant, a_placement, ids
-from tests.fakes import NOW
+from tests.examples import ROUTE, a_merchant, a_placement, ids
+from tests.fakes import NOW, FakeClock
 
 pytestmark = pytest.mark.anyio
 
@@ -240,3 +246,30 @@ async def test_what_is_enabled_while_somebody_begins_to_hold_is_not_held(
         await asyncio.wait([holding], timeout=0.5)
     assert await holding == 0
     assert await states(database) == ["pending", "pending"]
+
+
+@pytest.mark.parametrize("databases", ["postgresql"], indirect=True)
+async def test_what_is_asked_for_again_is_due_by_the_clock_of_the_database(
+    database: Database, turns: DeliveryTurns, endpoint: WebhookEndpoint
+) -> None:
+    """However wrong the clock is of the process that was asked."""
+    await happen(database, endpoint, 2)
+    turn = await claimed(turns)
+    assert await record(turns, turn, 204, 204)
+    for count, wrong in enumerate((NOW + timedelta(days=365_000), PAST)):
+        redeliver = Redeliver(
+            once=Once(
+                answers=SqlIdempotencyStore(database, FakeClock(wrong)),
+                vault=AesGcmVault(b"a secret of the tests, long enough for anyone"),
+                clock=FakeClock(wrong),
+            ),
+            deliveries=SqlDeliveries(database),
+            endpoints=SqlWebhookEndpoints(database),
+        )
+        delivery = turn.due[count].delivery
+        claim = Claim(merchant_id=endpoint.merchant_id, key=str(wrong), route=ROUTE, body={})
+        await redeliver(RedeliverCommand(claim=claim, delivery_id=delivery.id))
+        again = await claimed(turns)
+        assert [due.delivery.id for due in again.due] == [delivery.id]
+        assert abs(again.due[0].delivery.due_at - SystemClock().now()) < timedelta(minutes=1)
+        assert await record(turns, again, 204)

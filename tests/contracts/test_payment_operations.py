@@ -17,6 +17,7 @@ from adapters.sql.idempotency import SqlIdempotencyStore
 from adapters.sql.orders import SqlOrders
 from adapters.sql.payment_history import SqlPaymentHistory
 from adapters.sql.payment_operations import KEPT_ATTEMPTS, SqlPaymentOperations
+from adapters.sql.present import present
 from adapters.sql.recording import rows_of
 from adapters.sql.rows import attempt_to_row, event_to_row, operation_to_row, order_to_row
 from adapters.sql.tables import events, orders, payment_attempts, payment_operations
@@ -808,7 +809,8 @@ async def test_a_recording_that_waits_for_a_request_builds_on_what_the_request_m
     await save_paid(postgresql_database, [300])
     (work,) = await claim(operations)
     change = work.order.request_refund(euros(450), None, an_asking())
-    rows = rows_of(a_record(work.order.merchant_id, "another key", change=change))
+    record = a_record(work.order.merchant_id, "another key", change=change)
+    rows = rows_of(record, present(postgresql_database, CLOCK))
     async with (
         closing(Database(postgresql_url)) as onlooker,
         postgresql_database.transaction() as request,
