@@ -50,6 +50,8 @@ class CreateWebhookEndpoint:
 
         async def make(now: datetime) -> Made:
             refuse_bad_url(self._sender, command.url)
+            # What was counted here may be one less by then: recording looks once more, and has this
+            # done again.
             if await self._endpoints.count(merchant_id) >= MAX_ENDPOINTS:
                 raise TooManyWebhookEndpoints(
                     f"A merchant has at most {MAX_ENDPOINTS} webhook endpoints: delete one first."

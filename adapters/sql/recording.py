@@ -25,7 +25,7 @@ from adapters.sql.tables import (
     payment_operations,
     webhook_endpoints,
 )
-from adapters.sql.webhook_endpoints import endpoint_update
+from adapters.sql.webhook_endpoints import endpoint_update, room_for_endpoint
 from adapters.sql.webhook_rows import endpoint_event_to_row, endpoint_to_row
 from application.ports.idempotency import Record
 from domain.delivery import Redelivery
@@ -65,7 +65,8 @@ def rows_of(record: Record, now: ColumnElement[Any]) -> Rows:
         case EndpointChange(endpoint=endpoint) if endpoint.version > 1:
             return Rows(claim=claim, made=(), changed=(endpoint_update(endpoint),))
         case EndpointChange(endpoint=endpoint):
-            return Rows(claim=claim, made=[(webhook_endpoints, endpoint_to_row(endpoint))])
+            made = [(webhook_endpoints, endpoint_to_row(endpoint))]
+            return Rows(claim=claim, made=made, changed=room_for_endpoint(endpoint.merchant_id))
         case EndpointEvent():
             return Rows(claim=claim, made=[(events, endpoint_event_to_row(record.change))])
         case Redelivery():

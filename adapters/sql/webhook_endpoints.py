@@ -1,5 +1,6 @@
 """Webhook endpoints."""
 
+from collections.abc import Sequence
 from typing import Any, Final
 from uuid import UUID
 
@@ -22,12 +23,12 @@ from adapters.sql.faults import ConnectionLost, TransactionConflict
 from adapters.sql.keyset import after_position, position_values, to_page
 from adapters.sql.reads import fetch
 from adapters.sql.statement import Statement
-from adapters.sql.tables import webhook_endpoints
+from adapters.sql.tables import merchants, webhook_endpoints
 from adapters.sql.webhook_rows import endpoint_to_row, row_to_endpoint
 from application.pages import Page, Position
 from application.ports.faults import StorageUnavailable
 from application.ports.webhook_endpoints import WebhookEndpoints
-from domain.webhook import EndpointStatus, WebhookEndpoint
+from domain.webhook import MAX_ENDPOINTS, EndpointStatus, WebhookEndpoint
 
 _THERE: Final = text("status <> 'deleted'")
 _OWN: Final = and_(webhook_endpoints.c.merchant_id == bindparam("merchant_id"), _THERE)
@@ -108,6 +109,20 @@ def endpoint_update(endpoint: WebhookEndpoint, from_version: int | None = None) 
         .where(*_is(endpoint.merchant_id, endpoint.id), webhook_endpoints.c.version == before)
         .values(endpoint_to_row(endpoint) | {"failing_since": _failing_since(endpoint)})
     )
+
+
+def room_for_endpoint(merchant_id: UUID) -> Sequence[Update]:
+    """Two statements for the transaction that adds one. The first holds the merchant's row, so that
+    two who add at once come one after the other; the second, which sees what was there by then,
+    changes no row where there are as many as there may be."""
+    there = select(func.count()).where(webhook_endpoints.c.merchant_id == merchant_id, _THERE)
+    # As it is: neither waits for those who write what belongs to the merchant, nor they for it.
+    hold = (
+        update(merchants)
+        .where(merchants.c.id == merchant_id)
+        .values(created_at=merchants.c.created_at)
+    )
+    return (hold, hold.where(there.scalar_subquery() < MAX_ENDPOINTS))
 
 
 def _failing_since(endpoint: WebhookEndpoint) -> ColumnElement[Any]:

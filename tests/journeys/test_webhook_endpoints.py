@@ -259,3 +259,18 @@ async def test_this_machine_is_allowed_on_a_developers_only(tmp_path: Path) -> N
                 api = Api(client, await new_merchant(harbor))
                 answer = await api.post(PATH, {"url": "http://127.0.0.1:9/hook"})
                 assert answer.status_code == expected, answer.text
+
+
+async def test_of_many_that_are_made_at_once_there_are_as_many_as_there_may_be(api: Api) -> None:
+    for _ in range(45):
+        await a_new_endpoint(api)
+    answers = await asyncio.gather(*(api.post(PATH, {"url": URL}) for _ in range(20)))
+    refused = [answer for answer in answers if answer.status_code != 201]
+    assert len(refused) == 15
+    for answer in refused:
+        assert_problem(answer, 422, "too_many_webhook_endpoints")
+    assert len(await api.walk(PATH, limit=100)) == 50
+    # Who deletes one makes room.
+    (first, *_) = (await api.get(PATH)).json()["data"]
+    assert (await api.delete(f"{PATH}/{first['id']}")).status_code == 204
+    await a_new_endpoint(api)
