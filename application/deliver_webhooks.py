@@ -160,7 +160,7 @@ class _Telling:
                         return
                     attempt = await self._tell(due)
                     self.attempts.append(attempt)
-                    self.is_gone = self.is_gone or attempt.is_gone
+                    self.is_gone |= attempt.is_gone
 
         await asyncio.gather(*(tell(chain) for chain in _chains(self.turn.due)))
 

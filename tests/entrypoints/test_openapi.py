@@ -283,8 +283,8 @@ def test_what_makes_something_wants_an_idempotency_key(
             assert first["content"] == again["content"]
             assert {"Location", "Idempotent-Replayed"} <= set(first["headers"])
         else:
-            others = {"stream_events": ["Last-Event-ID"], "get_order": ["If-None-Match"]}
-            assert [each["name"] for each in keyed] == others.get(name, [])
+            taken = {"stream_events": ["Last-Event-ID"], "get_order": ["If-None-Match"]}
+            assert [each["name"] for each in keyed] == taken.get(name, [])
 
 
 def test_nothing_internal_and_nothing_of_the_framework_is_in_it(document: dict[str, Any]) -> None:
