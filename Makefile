@@ -1,7 +1,7 @@
 # Harbor. `make` alone lists what there is; everything it makes lives in .venv, .harbor and openapi.
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help serve test bench check format lock openapi release-openapi image clean FORCE
+.PHONY: help serve test bench check format lock openapi release-openapi clients image clean FORCE
 
 BIN := .venv/bin
 ENGINE ?= docker
@@ -52,6 +52,9 @@ release-openapi: .venv/dev ## release openapi/harbor-v1.json: later changes are 
 	@diff -u openapi/harbor-v1.json .venv/openapi.json
 	@$(BIN)/python -m openapi.release
 
+clients: .venv/dev ## generate clients in four languages, compile and run them; ARGS='--only go'
+	@$(BIN)/python -m openapi.clients $(ARGS)
+
 # dev comes first and binds the others, so that one package has one version everywhere.
 COMPILE = UV_PYTHON_DOWNLOADS=never $(BIN)/uv pip compile --quiet --python-version 3.11 --universal \
   --generate-hashes --no-header $(ARGS)
@@ -60,6 +63,7 @@ lock: .venv/serve ## renew requirements/*.txt from pyproject.toml; ARGS=--upgrad
 	@$(COMPILE) pyproject.toml --constraints requirements/dev.txt --output-file requirements/serve.txt
 	@$(COMPILE) --group install --constraints requirements/dev.txt --output-file requirements/uv.txt
 	@$(COMPILE) --group redis --no-deps --output-file requirements/redis.txt
+	@$(COMPILE) openapi/clients/python/requirements.in --output-file openapi/clients/python/requirements.txt
 
 image: ## build the container image; ENGINE=podman works too
 	$(ENGINE) build --tag harbor-payments .
