@@ -41,9 +41,8 @@ def _lack(tool: Tool) -> str | None:
     if not tool.oldest:
         return None
     found = version_in(_said(tool))
-    if not found:
-        return f"{tool.name} does not run"
-    if found < tool.oldest:
+    # One that does not say its version is there: its row shall fail, and say why.
+    if found and found < tool.oldest:
         return f"{tool.name} {_dotted(found)} is older than {_dotted(tool.oldest)}"
     return None
 
@@ -62,7 +61,7 @@ def _said(tool: Tool) -> str:
         )
     except (OSError, subprocess.TimeoutExpired):
         return ""
-    return ended.stdout if ended.returncode == 0 else ""
+    return ended.stdout
 
 
 def _dotted(version: tuple[int, ...]) -> str:
