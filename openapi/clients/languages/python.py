@@ -24,20 +24,32 @@ def _install(shop: Workshop) -> None:
     shop.installed(("requirements.txt",), install)
 
 
-def _generate(shop: Workshop) -> None:
+def _generate(shop: Workshop, *options: str) -> None:
     # It calls ruff by name.
     path = os.pathsep.join((str(shop.home / _BIN), os.environ["PATH"]))
-    shop.run(f"{_BIN}/openapi-python-client", "generate", "--path", DOCUMENT, PATH=path)
+    shop.run(f"{_BIN}/openapi-python-client", "generate", "--path", DOCUMENT, *options, PATH=path)
 
 
-def _compile(shop: Workshop) -> None:
-    package = f"{_CLIENT}/harbor_payments_client"
-    shop.run(f"{_BIN}/mypy", "--strict", package, "journey.py", "receiver.py", MYPYPATH=_CLIENT)
+def _compile(shop: Workshop, client: str, *programs: str) -> None:
+    package = f"{client}/harbor_payments_client"
+    shop.run(f"{_BIN}/mypy", "--strict", package, *programs, MYPYPATH=client)
+
+
+def _be_open(shop: Workshop) -> None:
+    """As docs/clients.md advises: once more, with enumerations that take what is new."""
+    _generate(shop, "--custom-template-path", "templates", "--output-path", "open")
+    _compile(shop, "open", "newer.py")
+    shop.run(f"{_BIN}/python", "newer.py", PYTHONPATH="open")
 
 
 PYTHON: Final = Row(
     name="python",
     needs=(),
-    steps={"install": _install, "generate": _generate, "compile": _compile},
+    steps={
+        "install": _install,
+        "generate": _generate,
+        "compile": lambda shop: _compile(shop, _CLIENT, "journey.py", "receiver.py"),
+        "take what is new": _be_open,
+    },
     journey=("env", f"PYTHONPATH={_CLIENT}", f"{_BIN}/python", "-W", "error", "journey.py"),
 )

@@ -76,6 +76,7 @@ public final class Journey {
     readEvents();
     listAll();
     refuseForgery();
+    readWhatIsNew();
   }
 
   private void register() throws Exception {
@@ -190,6 +191,13 @@ public final class Journey {
             .build();
     expect(400, HttpClient.newHttpClient().send(forged, BodyHandlers.discarding()).statusCode());
     step("refuse a forged webhook");
+  }
+
+  /** What a newer Harbor may say. */
+  private void readWhatIsNew() throws JsonProcessingException {
+    String said = "{\"code\": \"order_is_on_hold\", \"status\": 409, \"more\": true}";
+    Problem problem = client.getObjectMapper().readValue(said, Problem.class);
+    expect(ProblemCode.UNKNOWN_DEFAULT_OPEN_API, problem.getCode());
   }
 
   private interface Call {
