@@ -64,7 +64,7 @@ func (j *journey) register() {
 }
 
 func (j *journey) placeTwice() uuid.UUID {
-	manual := harbor.Manual
+	manual := harbor.CaptureMethodManual
 	request := harbor.OrderRequest{
 		CustomerId:    "cus/42",
 		AmountCents:   1999,
@@ -178,7 +178,8 @@ func (j *journey) listAll() {
 		request := harbor.OrderRequest{
 			CustomerId: "cus/43", AmountCents: 100 + count, Currency: "JPY",
 		}
-		must(j.place(request, aKey()).JSON201 != nil, "an order")
+		order := got(placeOrder(j.ctx, j.client, aKey(), request))
+		must(order.AmountCents == request.AmountCents, "an order")
 	}
 	must(slices.Equal(j.pageSizes(), []int{2, 2, 1}), "three pages")
 	step("page through all orders")

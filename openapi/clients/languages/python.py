@@ -8,6 +8,7 @@ from openapi.clients.row import CLIENTS, DOCUMENT, Row
 from openapi.clients.workshop import Workshop
 
 _BIN: Final = "venv/bin"
+_PROGRAMS: Final = ("journey.py", "place.py", "receiver.py")
 _CLIENT: Final = "harbor-payments-client"
 """The project that is generated, named for the title of the document."""
 
@@ -48,7 +49,7 @@ PYTHON: Final = Row(
     steps={
         "install": _install,
         "generate": _generate,
-        "compile": lambda shop: _compile(shop, _CLIENT, "journey.py", "receiver.py"),
+        "compile": lambda shop: _compile(shop, _CLIENT, *_PROGRAMS),
         "take what is new": _be_open,
     },
     journey=("env", f"PYTHONPATH={_CLIENT}", f"{_BIN}/python", "-W", "error", "journey.py"),

@@ -31,6 +31,7 @@ from harbor_payments_client.models import (
     WebhookEndpointRequest,
 )
 from harbor_payments_client.types import UNSET, Response, Unset
+from place import place
 from receiver import Receiver, receiving
 
 TOLD_OF = [EventType.ORDER_AUTHORIZED, EventType.ORDER_PAID, EventType.ORDER_REFUNDED]
@@ -44,7 +45,7 @@ def a_key() -> str:
     return str(uuid4())
 
 
-def place(
+def place_once(
     client: AuthenticatedClient, request: OrderRequest, key: str
 ) -> tuple[Order, Response[Order | Problem]]:
     response = place_order.sync_detailed(client=client, body=request, idempotency_key=key)
@@ -74,12 +75,12 @@ def place_twice(client: AuthenticatedClient) -> UUID:
         metadata=metadata,
     )
     key = a_key()
-    order, first = place(client, request, key)
+    order, first = place_once(client, request, key)
     assert first.status_code is HTTPStatus.CREATED
     assert assert_type(order.metadata["department"], str) == "procurement"
     assert order.failure is None
     step("place an order")
-    same, again = place(client, request, key)
+    same, again = place_once(client, request, key)
     assert again.status_code is HTTPStatus.OK
     assert again.headers["Idempotent-Replayed"] == "true"
     assert (same, again.content) == (order, first.content)
@@ -168,7 +169,7 @@ def pages(client: AuthenticatedClient) -> Iterator[list[Order]]:
 def list_all(client: AuthenticatedClient) -> None:
     for count in range(4):
         request = OrderRequest(customer_id="cus/43", amount_cents=100 + count, currency="JPY")
-        place(client, request, a_key())
+        assert place(client, a_key(), request).amount_cents == request.amount_cents
     assert [len(page) for page in pages(client)] == [2, 2, 1]
     step("page through all orders")
 

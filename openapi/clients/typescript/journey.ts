@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import createClient from "openapi-fetch";
 import type { components, paths } from "./harbor.js";
+import { placeOrder } from "./place.js";
 import { Receiver } from "./receiver.js";
 
 type Order = components["schemas"]["Order"];
@@ -25,7 +26,7 @@ const receiver = await Receiver.listen();
 const step = (name: string): void => console.log(`step: ${name}`);
 const once = (key: string = randomUUID()) => ({ header: { "Idempotency-Key": key } });
 
-async function place(body: OrderRequest, key?: string): Promise<{ order: Order; response: Response }> {
+async function place(body: OrderRequest, key: string): Promise<{ order: Order; response: Response }> {
   const { data, error, response } = await harbor.POST("/v1/orders", { params: once(key), body });
   if (error !== undefined) throw new Error(`${error.code}: ${error.detail}`);
   return { order: data, response };
@@ -145,7 +146,8 @@ async function* pages(): AsyncGenerator<Order[]> {
 
 async function listAll(): Promise<void> {
   for (let count = 0; count < 4; count += 1) {
-    await place({ customer_id: "cus/43", amount_cents: 100 + count, currency: "JPY" });
+    const body = { customer_id: "cus/43", amount_cents: 100 + count, currency: "JPY" };
+    await placeOrder(harbor, randomUUID(), body);
   }
   const sizes: number[] = [];
   for await (const page of pages()) sizes.push(page.length);

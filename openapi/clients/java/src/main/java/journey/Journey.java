@@ -166,9 +166,10 @@ public final class Journey {
     step("read two types of events");
   }
 
-  private void listAll() throws ApiException {
+  private void listAll() throws ApiException, InterruptedException {
     for (int count = 0; count < 4; count++) {
-      orders.placeOrder(aKey(), order("cus/43", 100 + count, "JPY"));
+      OrderRequest request = order("cus/43", 100 + count, "JPY");
+      expect(request.getAmountCents(), Placing.place(orders, aKey(), request).getAmountCents());
     }
     List<Integer> sizes = new ArrayList<>();
     String cursor = null;

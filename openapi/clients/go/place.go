@@ -1,0 +1,41 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"journey/harbor"
+)
+
+const attempts = 5
+
+// placeOrder is one order, however often it has to be asked for. Keep the key beside what you order
+// it for.
+func placeOrder(
+	ctx context.Context, client *harbor.ClientWithResponses, key string, request harbor.OrderRequest,
+) (*harbor.Order, error) {
+	params := &harbor.PlaceOrderParams{IdempotencyKey: key}
+	for attempt := 1; attempt <= attempts; attempt++ {
+		seconds := attempt
+		answer, err := client.PlaceOrderWithResponse(ctx, params, request)
+		switch {
+		case ctx.Err() != nil:
+			return nil, ctx.Err()
+		case err != nil: // nobody answered
+		case answer.JSON201 != nil:
+			return answer.JSON201, nil
+		case answer.JSON200 != nil:
+			return answer.JSON200, nil
+		default: // is the answer to ask again?
+			seconds, err = strconv.Atoi(answer.HTTPResponse.Header.Get("Retry-After"))
+			if err != nil {
+				return nil, fmt.Errorf("refused: %s", answer.Body)
+			}
+		}
+		time.Sleep(time.Duration(seconds) * time.Second)
+	}
+	return nil, errors.New("no answer yet: ask again, with the same key")
+}

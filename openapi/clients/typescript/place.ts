@@ -1,0 +1,27 @@
+import { setTimeout as wait } from "node:timers/promises";
+import type { Client } from "openapi-fetch";
+import type { components, paths } from "./harbor.js";
+
+type Order = components["schemas"]["Order"];
+type OrderRequest = components["schemas"]["OrderRequest"];
+
+const ATTEMPTS = 5;
+
+/** One order, however often it has to be asked for. Keep the key beside what you order it for. */
+export async function placeOrder(
+  harbor: Client<paths>,
+  key: string,
+  body: OrderRequest,
+): Promise<Order> {
+  const params = { header: { "Idempotency-Key": key } };
+  for (let attempt = 1; ; attempt += 1) {
+    const answer = await harbor.POST("/v1/orders", { params, body }).catch(() => undefined);
+    if (answer?.data !== undefined) return answer.data;
+    // Nobody answered, or the answer is to ask again.
+    const seconds = answer === undefined ? attempt : answer.response.headers.get("Retry-After");
+    if (seconds === null || attempt === ATTEMPTS) {
+      throw new Error(answer?.error.detail ?? "Harbor cannot be reached.");
+    }
+    await wait(1000 * Number(seconds));
+  }
+}
