@@ -34,6 +34,7 @@ JOURNEY: Final = (
     "be told of order.refunded",
     "fetch it",
     "read two types of events",
+    "place an order whose answer is lost",
     "page through all orders",
     "refuse a forged webhook",
 )
@@ -92,7 +93,10 @@ def _steps(row: Row, live: Live | None) -> Mapping[str, Do]:
         return row.steps
 
     def travel(shop: Workshop) -> None:
+        before = len(live.relay.lost)
         check_journey(shop.run(*row.journey, **live.partner(row.name)))
+        if len(live.relay.lost) == before:
+            raise StepFailed("No answer was lost on its way.")
 
     return {**row.steps, "run": travel}
 

@@ -5,7 +5,6 @@ import (
 	"bytes"
 	"context"
 	"crypto/rand"
-	"errors"
 	"fmt"
 	"log"
 	"net/http"
@@ -24,6 +23,7 @@ import (
 type journey struct {
 	ctx      context.Context
 	client   *harbor.ClientWithResponses
+	losing   *harbor.ClientWithResponses
 	receiver *receiver
 }
 
@@ -173,10 +173,19 @@ func (j *journey) pageSizes() (sizes []int) {
 	}
 }
 
+func (j *journey) placeThoughItIsLost() {
+	key := aKey()
+	request := harbor.OrderRequest{CustomerId: "cus/43", AmountCents: 100, Currency: "JPY"}
+	placed := got(placeOrder(j.ctx, j.losing, key, request))
+	again := j.place(request, key)
+	must(again.JSON200 != nil && again.JSON200.Id == placed.Id, "the same order")
+	step("place an order whose answer is lost")
+}
+
 func (j *journey) listAll() {
-	for count := range int64(4) {
+	for count := range int64(3) {
 		request := harbor.OrderRequest{
-			CustomerId: "cus/43", AmountCents: 100 + count, Currency: "JPY",
+			CustomerId: "cus/43", AmountCents: 101 + count, Currency: "JPY",
 		}
 		order := got(placeOrder(j.ctx, j.client, aKey(), request))
 		must(order.AmountCents == request.AmountCents, "an order")
@@ -195,18 +204,25 @@ func (j *journey) refuseForgery() {
 	step("refuse a forged webhook")
 }
 
+func env(name string) string {
+	value, there := os.LookupEnv(name)
+	must(there, name)
+	return value
+}
+
 func main() {
-	url, key := os.Getenv("HARBOR_URL"), os.Getenv("HARBOR_API_KEY")
-	if url == "" || key == "" {
-		log.Panicln(errors.New("HARBOR_URL and HARBOR_API_KEY are not set"))
-	}
+	key := env("HARBOR_API_KEY")
 	authorize := func(_ context.Context, request *http.Request) error {
 		request.Header.Set("Authorization", "Bearer "+key)
 		return nil
 	}
+	client := func(url string) *harbor.ClientWithResponses {
+		return got(harbor.NewClientWithResponses(env(url), harbor.WithRequestEditorFn(authorize)))
+	}
 	j := &journey{
 		ctx:      context.Background(),
-		client:   got(harbor.NewClientWithResponses(url, harbor.WithRequestEditorFn(authorize))),
+		client:   client("HARBOR_URL"),
+		losing:   client("HARBOR_LOSING_URL"),
 		receiver: got(listen()),
 	}
 	j.register()
@@ -217,6 +233,7 @@ func main() {
 	j.captureAndRefund(authorized)
 	j.fetch(id)
 	j.readEvents()
+	j.placeThoughItIsLost()
 	j.listAll()
 	j.refuseForgery()
 }

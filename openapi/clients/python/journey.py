@@ -166,8 +166,16 @@ def pages(client: AuthenticatedClient) -> Iterator[list[Order]]:
         cursor = page.next_cursor
 
 
+def place_though_it_is_lost(client: AuthenticatedClient, losing: AuthenticatedClient) -> None:
+    key = a_key()
+    request = OrderRequest(customer_id="cus/43", amount_cents=100, currency="JPY")
+    placed = place(losing, key, request)
+    assert place_once(client, request, key)[0] == placed
+    step("place an order whose answer is lost")
+
+
 def list_all(client: AuthenticatedClient) -> None:
-    for count in range(4):
+    for count in range(1, 4):
         request = OrderRequest(customer_id="cus/43", amount_cents=100 + count, currency="JPY")
         assert place(client, a_key(), request).amount_cents == request.amount_cents
     assert [len(page) for page in pages(client)] == [2, 2, 1]
@@ -184,7 +192,7 @@ def refuse_forgery(receiver: Receiver) -> None:
     step("refuse a forged webhook")
 
 
-def travel(client: AuthenticatedClient, receiver: Receiver) -> None:
+def travel(client: AuthenticatedClient, losing: AuthenticatedClient, receiver: Receiver) -> None:
     register(client, receiver)
     order_id = place_twice(client)
     be_refused(client)
@@ -193,13 +201,16 @@ def travel(client: AuthenticatedClient, receiver: Receiver) -> None:
     capture_and_refund(client, receiver, authorized)
     fetch(client, order_id)
     read_events(client)
+    place_though_it_is_lost(client, losing)
     list_all(client)
     refuse_forgery(receiver)
 
 
 if __name__ == "__main__":
-    harbor = AuthenticatedClient(
-        base_url=os.environ["HARBOR_URL"], token=os.environ["HARBOR_API_KEY"]
-    )
-    with harbor, receiving() as listening:
-        travel(harbor, listening)
+    api_key = os.environ["HARBOR_API_KEY"]
+    with (
+        AuthenticatedClient(base_url=os.environ["HARBOR_URL"], token=api_key) as sure,
+        AuthenticatedClient(base_url=os.environ["HARBOR_LOSING_URL"], token=api_key) as unsure,
+        receiving() as listening,
+    ):
+        travel(sure, unsure, listening)

@@ -17,10 +17,9 @@ function env(name: string): string {
   return value;
 }
 
-const harbor = createClient<paths>({
-  baseUrl: env("HARBOR_URL"),
-  headers: { Authorization: `Bearer ${env("HARBOR_API_KEY")}` },
-});
+const headers = { Authorization: `Bearer ${env("HARBOR_API_KEY")}` };
+const harbor = createClient<paths>({ baseUrl: env("HARBOR_URL"), headers });
+const losing = createClient<paths>({ baseUrl: env("HARBOR_LOSING_URL"), headers });
 const receiver = await Receiver.listen();
 
 const step = (name: string): void => console.log(`step: ${name}`);
@@ -144,8 +143,16 @@ async function* pages(): AsyncGenerator<Order[]> {
   }
 }
 
+async function placeThoughItIsLost(): Promise<void> {
+  const key = randomUUID();
+  const body = { customer_id: "cus/43", amount_cents: 100, currency: "JPY" };
+  const placed = await placeOrder(losing, key, body);
+  assert.deepEqual((await place(body, key)).order, placed);
+  step("place an order whose answer is lost");
+}
+
 async function listAll(): Promise<void> {
-  for (let count = 0; count < 4; count += 1) {
+  for (let count = 1; count < 4; count += 1) {
     const body = { customer_id: "cus/43", amount_cents: 100 + count, currency: "JPY" };
     await placeOrder(harbor, randomUUID(), body);
   }
@@ -174,6 +181,7 @@ await refundTooEarly(id);
 await captureAndRefund(authorized);
 await fetchIt(id);
 await readEvents();
+await placeThoughItIsLost();
 await listAll();
 await refuseForgery();
 receiver.close();

@@ -40,29 +40,40 @@ import java.util.UUID;
 public final class Journey {
   private final ApiClient client;
   private final OrdersApi orders;
+  private final OrdersApi losing;
   private final PaymentsApi payments;
   private final EventsApi events;
   private final WebhooksApi webhooks;
   private final Receiver receiver;
 
-  private Journey(ApiClient client, Receiver receiver) {
+  private Journey(ApiClient client, ApiClient losing, Receiver receiver) {
     this.client = client;
     this.receiver = receiver;
     orders = new OrdersApi(client);
+    this.losing = new OrdersApi(losing);
     payments = new PaymentsApi(client);
     events = new EventsApi(client);
     webhooks = new WebhooksApi(client);
   }
 
-  /** Takes HARBOR_URL and HARBOR_API_KEY. */
+  /** Takes HARBOR_URL, HARBOR_LOSING_URL and HARBOR_API_KEY. */
   public static void main(String[] arguments) throws Exception {
-    String key = Objects.requireNonNull(System.getenv("HARBOR_API_KEY"), "HARBOR_API_KEY");
-    ApiClient client = new ApiClient();
-    client.updateBaseUri(Objects.requireNonNull(System.getenv("HARBOR_URL"), "HARBOR_URL"));
-    client.setRequestInterceptor(request -> request.header("Authorization", "Bearer " + key));
+    ApiClient client = client("HARBOR_URL");
     try (Receiver receiver = new Receiver(client.getObjectMapper())) {
-      new Journey(client, receiver).travel();
+      new Journey(client, client("HARBOR_LOSING_URL"), receiver).travel();
     }
+  }
+
+  private static ApiClient client(String url) {
+    String key = env("HARBOR_API_KEY");
+    ApiClient client = new ApiClient();
+    client.updateBaseUri(env(url));
+    client.setRequestInterceptor(request -> request.header("Authorization", "Bearer " + key));
+    return client;
+  }
+
+  private static String env(String name) {
+    return Objects.requireNonNull(System.getenv(name), name);
   }
 
   private void travel() throws Exception {
@@ -74,6 +85,7 @@ public final class Journey {
     captureAndRefund(authorized);
     fetch(id);
     readEvents();
+    placeThoughItIsLost();
     listAll();
     refuseForgery();
     readWhatIsNew();
@@ -166,8 +178,16 @@ public final class Journey {
     step("read two types of events");
   }
 
+  private void placeThoughItIsLost() throws ApiException, InterruptedException {
+    String key = aKey();
+    OrderRequest request = order("cus/43", 100, "JPY");
+    Order placed = Placing.place(losing, key, request);
+    expect(placed, orders.placeOrder(key, request));
+    step("place an order whose answer is lost");
+  }
+
   private void listAll() throws ApiException, InterruptedException {
-    for (int count = 0; count < 4; count++) {
+    for (int count = 1; count < 4; count++) {
       OrderRequest request = order("cus/43", 100 + count, "JPY");
       expect(request.getAmountCents(), Placing.place(orders, aKey(), request).getAmountCents());
     }
