@@ -102,6 +102,7 @@ class Workshop:
 
 
 def _last(said: str) -> str:
-    """Without the password that the address of an index may hold."""
-    lines = [line.rstrip() for line in said.splitlines() if line.strip()]
+    """Without colours, and without the password that the address of an index may hold."""
+    plain = re.sub(r"\x1b\[[0-9;]*m", "", said)
+    lines = [line.rstrip() for line in plain.splitlines() if line.strip()]
     return re.sub(r"//[^/\s@]+@", "//…@", "\n".join(lines[-_LAST_LINES:]))

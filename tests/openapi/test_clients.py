@@ -6,14 +6,18 @@ import json
 import os
 import re
 import xml.etree.ElementTree as ET
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from threading import Thread
 from typing import Final
 
+import httpx2
 import pytest
 
 from openapi.clients import __main__ as command_line
 from openapi.clients import workshop
 from openapi.clients.matrix import Result, Verdict, exit_status, matrix
+from openapi.clients.relay import relaying
 from openapi.clients.row import CLIENTS, DOCUMENT, Do, Row
 from openapi.clients.runner import JOURNEY, ROWS, check_journey, run_rows
 from openapi.clients.tools import Tool, missing, version_in
@@ -26,6 +30,10 @@ NPM_LOCKS: Final = [
     LINT / "redocly/package-lock.json",
 ]
 LOCKS: Final = [*NPM_LOCKS, CLIENTS / "python/requirements.txt", CLIENTS / "go/go.sum"]
+GUIDE: Final = DOCUMENT.parents[1] / "docs/clients.md"
+SHOWN: Final = re.compile(
+    r"\]\(\.\./(openapi/clients/[^)]+)\)(?:(?!^#).)*?^```\w+\n(.*?)^```$", re.M | re.S
+)
 POM: Final = CLIENTS / "java/pom.xml"
 MAVEN: Final = "{http://maven.apache.org/POM/4.0.0}"
 
@@ -139,6 +147,35 @@ def test_a_failure_says_the_step_and_the_last_lines_and_others_go_on(
     assert logged[3:] == [*map(str, range(1, 101)), "no such type"]
 
 
+def test_the_relay_loses_the_first_answer_to_a_key_and_no_other() -> None:
+    came: list[str] = []
+
+    class Shop(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            came.append(self.headers["Idempotency-Key"])
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            self.send_response(409)
+            self.send_header("Retry-After", "1")
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Shop) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        with relaying(f"http://127.0.0.1:{server.server_port}") as relay:
+            for key in ("a", "b"):
+                with pytest.raises(httpx2.TransportError):
+                    httpx2.post(relay.url, content=b"order", headers={"Idempotency-Key": key})
+            again = httpx2.post(relay.url, content=b"order", headers={"Idempotency-Key": "a"})
+        server.shutdown()
+    assert (again.status_code, again.content) == (409, b"order")
+    assert again.headers["Retry-After"] == "1"
+    assert came == ["a", "b", "a"]
+    assert relay.lost == {"a", "b"}
+
+
 def test_a_failure_names_no_password(shop: Workshop) -> None:
     with pytest.raises(StepFailed) as failure:
         shop.run("sh", "-c", "echo cannot reach https://me:secret@index.example/simple; exit 1")
@@ -212,6 +249,19 @@ def test_every_language_makes_the_journey() -> None:
     travelling = [name for name, row in ROWS.items() if row.journey]
     assert travelling == ["typescript", "python", "go", "java"]
     assert list(ROWS)[4:] == ["spectral", "redocly"]
+
+
+def test_the_guide_shows_what_is_run() -> None:
+    shown = dict(SHOWN.findall(GUIDE.read_text(encoding="utf-8")))
+    assert set(shown) == {
+        "openapi/clients/typescript/place.ts",
+        "openapi/clients/python/place.py",
+        "openapi/clients/python/templates/str_enum.py.jinja",
+        "openapi/clients/go/place.go",
+        "openapi/clients/java/src/main/java/journey/Placing.java",
+    }
+    for path, text in shown.items():
+        assert text == (DOCUMENT.parents[1] / path).read_text(encoding="utf-8"), path
 
 
 def test_a_name_that_is_none_is_refused(capsys: pytest.CaptureFixture[str]) -> None:

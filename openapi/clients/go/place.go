@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"strconv"
 	"time"
 
@@ -29,9 +30,11 @@ func placeOrder(
 			return answer.JSON201, nil
 		case answer.JSON200 != nil:
 			return answer.JSON200, nil
-		default: // is the answer to ask again?
-			seconds, err = strconv.Atoi(answer.HTTPResponse.Header.Get("Retry-After"))
-			if err != nil {
+		default:
+			after, err := strconv.Atoi(answer.HTTPResponse.Header.Get("Retry-After"))
+			if err == nil {
+				seconds = after
+			} else if answer.StatusCode() < http.StatusInternalServerError {
 				return nil, fmt.Errorf("refused: %s", answer.Body)
 			}
 		}

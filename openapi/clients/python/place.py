@@ -21,8 +21,8 @@ def place(client: AuthenticatedClient, key: str, request: OrderRequest) -> Order
             answer = place_order.sync_detailed(client=client, body=request, idempotency_key=key)
         if answer is not None and isinstance(answer.parsed, Order):
             return answer.parsed
-        if answer is not None and "Retry-After" not in answer.headers:
+        headers = {} if answer is None else answer.headers
+        if answer is not None and answer.status_code < 500 and "Retry-After" not in headers:
             raise RuntimeError(answer.parsed)
-        # Nobody answered, or the answer is to ask again.
-        time.sleep(attempt if answer is None else int(answer.headers["Retry-After"]))
+        time.sleep(int(headers.get("Retry-After", attempt)))
     raise RuntimeError("Harbor has no answer yet: ask again, with the same key.")

@@ -17,11 +17,11 @@ export async function placeOrder(
   for (let attempt = 1; ; attempt += 1) {
     const answer = await harbor.POST("/v1/orders", { params, body }).catch(() => undefined);
     if (answer?.data !== undefined) return answer.data;
-    // Nobody answered, or the answer is to ask again.
-    const seconds = answer === undefined ? attempt : answer.response.headers.get("Retry-After");
-    if (seconds === null || attempt === ATTEMPTS) {
+    const seconds = answer?.response.headers.get("Retry-After");
+    const refused = answer !== undefined && answer.response.status < 500 && !seconds;
+    if (refused || attempt === ATTEMPTS) {
       throw new Error(answer?.error.detail ?? "Harbor cannot be reached.");
     }
-    await wait(1000 * Number(seconds));
+    await wait(1000 * Number(seconds ?? attempt));
   }
 }

@@ -22,12 +22,12 @@ final class Placing {
         Optional<String> seconds =
             answered
                 ? failure.getResponseHeaders().firstValue("Retry-After")
-                : Optional.of(Integer.toString(attempt));
-        // Nobody answered, or the answer is to ask again.
-        if (seconds.isEmpty() || attempt == ATTEMPTS) {
+                : Optional.empty();
+        boolean refused = answered && failure.getCode() < 500 && seconds.isEmpty();
+        if (refused || attempt == ATTEMPTS) {
           throw failure;
         }
-        Thread.sleep(1000 * Long.parseLong(seconds.get()));
+        Thread.sleep(1000 * seconds.map(Long::parseLong).orElse((long) attempt));
       }
     }
   }
