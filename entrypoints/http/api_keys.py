@@ -24,7 +24,7 @@ from entrypoints.http.documented import (
 )
 from entrypoints.http.json_body import StrictJsonRequest, StrictJsonRoute
 from entrypoints.http.paths import canonical_uuid
-from entrypoints.http.wire.api_keys import ApiKeyIn, ApiKeyList, NewApiKeyOut, RotateApiKeyIn
+from entrypoints.http.wire.api_keys import ApiKeyIn, ApiKeyList, ApiKeyWithSecretOut, RotateApiKeyIn
 from entrypoints.http.wire.pages import PageQuery
 from entrypoints.http.wire.paths import ApiKeyPath
 
@@ -35,7 +35,7 @@ router = APIRouter(prefix="/v1", route_class=StrictJsonRoute, tags=["API keys"])
     "/api-keys",
     status_code=201,
     response_model=None,
-    responses=created(NewApiKeyOut, API_KEY_LINKS)
+    responses=created(ApiKeyWithSecretOut, API_KEY_LINKS)
     | problems(*KEYED, *ONCE, "secret_no_longer_available", "expiry_in_the_past", "name_invalid"),
     openapi_extra=IDEMPOTENCY_KEY,
 )
@@ -93,7 +93,7 @@ async def revoke_api_key(
     "/api-keys/{key_id}/rotate",
     status_code=201,
     response_model=None,
-    responses=created(NewApiKeyOut, API_KEY_LINKS)
+    responses=created(ApiKeyWithSecretOut, API_KEY_LINKS)
     | problems(
         *KEYED, *ONCE, "api_key_not_found", "api_key_inactive", "secret_no_longer_available"
     ),

@@ -36,12 +36,12 @@ from entrypoints.http.paths import canonical_uuid
 from entrypoints.http.wire.pages import PageQuery
 from entrypoints.http.wire.paths import EndpointPath
 from entrypoints.http.wire.webhooks import (
-    NewWebhookEndpointOut,
     RotateWebhookSecretIn,
     WebhookEndpointIn,
     WebhookEndpointList,
     WebhookEndpointOut,
     WebhookEndpointPatch,
+    WebhookEndpointWithSecretOut,
     event_types_of,
 )
 
@@ -55,7 +55,7 @@ router = APIRouter(prefix="/v1", route_class=StrictJsonRoute, tags=["Webhooks"])
     "/webhook-endpoints",
     status_code=201,
     response_model=None,
-    responses=created(NewWebhookEndpointOut, ENDPOINT_LINKS)
+    responses=created(WebhookEndpointWithSecretOut, ENDPOINT_LINKS)
     | problems(*KEYED, *ONCE, _NOT_KEPT, "webhook_url_refused", "too_many_webhook_endpoints"),
     openapi_extra=IDEMPOTENCY_KEY,
 )
@@ -173,7 +173,8 @@ async def delete_webhook_endpoint(
 @router.post(
     "/webhook-endpoints/{endpoint_id}/rotate-secret",
     response_model=None,
-    responses=repeatable(NewWebhookEndpointOut) | problems(*KEYED, *ONCE, _NOT_KEPT, _ABSENT),
+    responses=repeatable(WebhookEndpointWithSecretOut)
+    | problems(*KEYED, *ONCE, _NOT_KEPT, _ABSENT),
     openapi_extra=IDEMPOTENCY_KEY,
 )
 async def rotate_webhook_secret(

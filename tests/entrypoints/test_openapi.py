@@ -319,6 +319,12 @@ def test_every_value_has_an_example(document: dict[str, Any]) -> None:
             assert whole or nullable or given.get("examples"), f"{name}.{member}"
 
 
+def test_no_type_has_the_name_of_anothers_constructor(document: dict[str, Any]) -> None:
+    """To a generator of Go, NewOrder is what makes an Order."""
+    names = set(document["components"]["schemas"])
+    assert not {name for name in names if name.removeprefix("New") in names - {name}}
+
+
 def test_no_member_has_a_default(document: dict[str, Any]) -> None:
     """openapi-typescript would have it always there, in what is sent too."""
     for name, schema in document["components"]["schemas"].items():

@@ -19,8 +19,8 @@ from domain.order import CaptureMethod, Order, OrderStatus
 from entrypoints.http.wire.api_keys import (
     ApiKeyIn,
     ApiKeyOut,
+    ApiKeyWithSecretOut,
     IdempotencyKeyOut,
-    NewApiKeyOut,
     RotateApiKeyIn,
 )
 from entrypoints.http.wire.orders import OrderIn, OrderOut, OrderQuery
@@ -78,11 +78,11 @@ def test_an_api_key_document_has_the_members_of_the_model() -> None:
     assert set(shown) == set(ApiKeyOut.model_fields)
     ApiKeyOut.model_validate_json(render(shown), strict=True)
     once = new_api_key_document(new.key, new.text)
-    assert set(once) == set(NewApiKeyOut.model_fields)
-    NewApiKeyOut.model_validate_json(render(once), strict=True)
+    assert set(once) == set(ApiKeyWithSecretOut.model_fields)
+    ApiKeyWithSecretOut.model_validate_json(render(once), strict=True)
 
 
-@pytest.mark.parametrize("model", [OrderOut, ApiKeyOut, NewApiKeyOut, IdempotencyKeyOut])
+@pytest.mark.parametrize("model", [OrderOut, ApiKeyOut, ApiKeyWithSecretOut, IdempotencyKeyOut])
 def test_every_member_of_an_answer_is_required(model: type[BaseModel]) -> None:
     schema = model.model_json_schema(mode="serialization")
     assert set(schema["required"]) == set(model.model_fields)

@@ -111,7 +111,7 @@ class ApiKeyOut(Out):
     )
 
 
-class NewApiKeyOut(ApiKeyOut):
+class ApiKeyWithSecretOut(ApiKeyOut):
     """An API key with its secret, which is shown this once."""
 
     api_key: str = Field(

@@ -169,7 +169,7 @@ class WebhookEndpointOut(Out):
     updated_at: UpdatedAt
 
 
-class NewWebhookEndpointOut(WebhookEndpointOut):
+class WebhookEndpointWithSecretOut(WebhookEndpointOut):
     """A webhook endpoint with its new secret, which is shown this once."""
 
     secret: str = Field(

@@ -19,7 +19,6 @@ from harbor_payments_client.models import (
     EventList,
     EventType,
     Metadata,
-    NewWebhookEndpoint,
     Order,
     OrderList,
     OrderRequest,
@@ -29,6 +28,7 @@ from harbor_payments_client.models import (
     Refund,
     RefundRequest,
     WebhookEndpointRequest,
+    WebhookEndpointWithSecret,
 )
 from harbor_payments_client.types import UNSET, Response, Unset
 from place import place
@@ -59,7 +59,7 @@ def register(client: AuthenticatedClient, receiver: Receiver) -> None:
         body=WebhookEndpointRequest(url=receiver.url, event_types=TOLD_OF),
         idempotency_key=a_key(),
     )
-    assert isinstance(endpoint, NewWebhookEndpoint), endpoint
+    assert isinstance(endpoint, WebhookEndpointWithSecret), endpoint
     receiver.secret = endpoint.secret
     step("register a webhook endpoint")
 

@@ -12,7 +12,7 @@ import harbor.client.model.CaptureMethod;
 import harbor.client.model.CaptureRequest;
 import harbor.client.model.Event;
 import harbor.client.model.EventType;
-import harbor.client.model.NewWebhookEndpoint;
+import harbor.client.model.WebhookEndpointWithSecret;
 import harbor.client.model.Order;
 import harbor.client.model.OrderList;
 import harbor.client.model.OrderRequest;
@@ -31,9 +31,11 @@ import java.net.http.HttpRequest.BodyPublishers;
 import java.net.http.HttpResponse.BodyHandlers;
 import java.time.Instant;
 import java.util.ArrayList;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.Set;
 import java.util.UUID;
 
 /** What a partner does with Harbor, with the client that was generated for Java. */
@@ -96,7 +98,7 @@ public final class Journey {
         List.of(EventType.ORDER_AUTHORIZED, EventType.ORDER_PAID, EventType.ORDER_REFUNDED);
     WebhookEndpointRequest request =
         new WebhookEndpointRequest().url(receiver.url()).eventTypes(told);
-    NewWebhookEndpoint endpoint = webhooks.createWebhookEndpoint(aKey(), request);
+    WebhookEndpointWithSecret endpoint = webhooks.createWebhookEndpoint(aKey(), request);
     receiver.expect(endpoint.getSecret());
     step("register a webhook endpoint");
   }
@@ -172,9 +174,10 @@ public final class Journey {
   }
 
   private void readEvents() throws ApiException {
-    List<EventType> wanted = List.of(EventType.ORDER_PAID, EventType.ORDER_REFUNDED);
+    Set<EventType> wanted =
+        new LinkedHashSet<>(List.of(EventType.ORDER_PAID, EventType.ORDER_REFUNDED));
     List<Event> found = events.listEvents(null, wanted, null).getData();
-    expect(wanted, found.stream().map(Event::getType).toList());
+    expect(List.copyOf(wanted), found.stream().map(Event::getType).toList());
     step("read two types of events");
   }
 
