@@ -84,7 +84,8 @@ class Redeliver:
         Once does.
         """
         merchant_id, endpoint_id = command.claim.merchant_id, command.endpoint_id
-        ended = (DeliveryState.DELIVERED, DeliveryState.HELD)
+        # Held ones first: they have an index, and are few.
+        ended = (DeliveryState.HELD, DeliveryState.DELIVERED)
         states = tuple(state for state in ended if command.state in (state, None))
 
         async def make(now: datetime) -> Made:
@@ -98,11 +99,12 @@ class Redeliver:
                     created_before=command.created_before,
                     state=state,
                 )
-                count += await self._deliveries.count(which, MOST_AT_ONCE + 1)
-            if count > MOST_AT_ONCE:
-                raise TooManyDeliveries(
-                    f"At most {MOST_AT_ONCE} deliveries are asked for at once: name a shorter time."
-                )
+                count += await self._deliveries.count(which, MOST_AT_ONCE + 1 - count)
+                if count > MOST_AT_ONCE:
+                    raise TooManyDeliveries(
+                        f"At most {MOST_AT_ONCE} deliveries are asked for at once:"
+                        " name a shorter time."
+                    )
             return Made(
                 resource_type="webhook_endpoint",
                 resource_id=endpoint_id,

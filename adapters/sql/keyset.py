@@ -23,12 +23,14 @@ class _Listed(Protocol):
 Item = TypeVar("Item", bound=_Listed)
 
 
-def after_position(table: Table, *, continues: bool) -> list[ColumnElement[bool]]:
+def after_position(
+    table: Table, *, continues: bool, created_at: ColumnElement[Any] | None = None
+) -> list[ColumnElement[bool]]:
     """The condition that skips everything up to a position, in a form the index answers; for the
-    values of `position_values`."""
+    values of `position_values`. `created_at` is said where it is no plain column."""
     if not continues:
         return []
-    columns = (table.c.created_at, table.c.id)
+    columns = (table.c.created_at if created_at is None else created_at, table.c.id)
     values = (
         bindparam(_CREATED_AT, type_=table.c.created_at.type),
         bindparam(_ID, type_=table.c.id.type),

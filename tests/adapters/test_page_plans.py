@@ -10,14 +10,21 @@ import pytest
 from sqlalchemy import insert, text
 
 from adapters.sql.database import Database
+from adapters.sql.deliveries import SqlDeliveries
 from adapters.sql.events import SqlEvents
 from adapters.sql.rows import event_to_row, order_to_row
-from adapters.sql.tables import events, orders
+from adapters.sql.tables import events, orders, webhook_deliveries, webhook_endpoints
+from adapters.sql.webhook_rows import delivery_to_row, endpoint_to_row
 from application.order_document import order_json
 from application.pages import Position
+from application.ports.deliveries import DeliveryFilter
 from application.ports.events import EventFilter
 from application.ports.orders import OrderFilter
+from domain.delivery import Delivery, DeliveryState
+from domain.event import EventType
 from domain.order import OrderStatus
+from domain.webhook import WebhookEndpoint
+from tests.contracts.test_events import a_new_merchant
 from tests.examples import a_placement, ids
 from tests.fakes import NOW
 from tests.plans import Executed, executed_by, executed_for_page, explain
@@ -25,6 +32,7 @@ from tests.plans import Executed, executed_by, executed_for_page, explain
 pytestmark = pytest.mark.anyio
 
 MANY: Final = 20_000
+WAITING: Final = 30
 SECOND: Final = timedelta(seconds=1)
 # Where the pages begin: in the middle of the merchant's orders.
 DEEP: Final = Position(NOW - MANY * SECOND, UUID(int=0))
@@ -87,8 +95,54 @@ async def feed(database: Database) -> tuple[UUID, UUID]:
     async with database.transaction() as connection:
         await connection.execute(insert(orders), orders_rows)
         await connection.execute(insert(events), event_rows)
-        await connection.execute(text("ANALYZE events"))
+        if database.is_postgresql:
+            # Which does so by itself; SQLite has to do without.
+            await connection.execute(text("ANALYZE events"))
     return merchant, orders_rows[MANY // 4]["id"]
+
+
+@pytest.fixture
+async def told(database: Database) -> tuple[UUID, UUID]:
+    """A merchant, and an endpoint of his with 20,000 deliveries, the first 30 of which wait."""
+    merchant = await a_new_merchant(database)
+    endpoint = WebhookEndpoint(
+        id=ids.new(),
+        merchant_id=merchant,
+        url="https://partner.example/",
+        event_types=None,
+        description=None,
+        secret=b"sealed",
+        created_at=NOW,
+        updated_at=NOW,
+    )
+    delivery = Delivery(
+        id=ids.new(),
+        merchant_id=merchant,
+        endpoint_id=endpoint.id,
+        event_id=ids.new(),
+        event_type=EventType.ORDER_PAID,
+        sequence=1,
+        due_at=NOW,
+        created_at=NOW,
+        updated_at=NOW,
+    )
+    rows = [
+        delivery_to_row(delivery)
+        | {
+            "id": ids.new(),
+            "sequence": number,
+            "state": "pending" if number < WAITING else "delivered",
+            "created_at": NOW + number * SECOND,
+        }
+        for number in range(MANY)
+    ]
+    async with database.transaction() as connection:
+        await connection.execute(insert(webhook_endpoints), [endpoint_to_row(endpoint)])
+        await connection.execute(insert(webhook_deliveries), rows)
+        if database.is_postgresql:
+            # Which does so by itself; SQLite has to do without.
+            await connection.execute(text("ANALYZE webhook_deliveries"))
+    return merchant, endpoint.id
 
 
 def nodes(plan: dict[str, Any]) -> list[dict[str, Any]]:
@@ -179,6 +233,43 @@ async def test_sqlite_finds_events_in_one_index_without_sorting(
         executed = await executed_for_events(database, which, MANY // 4, found)
         (step,) = [row[3] for row in await explain(database, "EXPLAIN QUERY PLAN", executed)]
         assert step == f"SEARCH events USING INDEX {start}"
+
+
+async def executed_for_waiting(database: Database, told: tuple[UUID, UUID]) -> list[Executed]:
+    """What is really sent for the two pages of deliveries that wait."""
+    merchant, endpoint = told
+    which = DeliveryFilter(merchant_id=merchant, endpoint_id=endpoint, state=DeliveryState.PENDING)
+
+    async def ask() -> None:
+        deliveries = SqlDeliveries(database)
+        first = await deliveries.page(which, None, 25)
+        second = await deliveries.page(which, first.next, 25)
+        found = [each.sequence for each in (*first.items, *second.items)]
+        assert found == list(reversed(range(WAITING)))
+
+    return await executed_by(database, ask)
+
+
+@pytest.mark.parametrize("databases", ["postgresql"], indirect=True)
+async def test_postgresql_finds_the_deliveries_that_wait_among_those_only(
+    database: Database, told: tuple[UUID, UUID]
+) -> None:
+    # For the second page the position may leave less than wait in all: the planner knows.
+    first, _ = await executed_for_waiting(database, told)
+    ((answer,),) = await explain(database, "EXPLAIN (FORMAT JSON)", first)
+    (explanation,) = json.loads(answer) if isinstance(answer, str) else answer
+    scan = nodes(explanation["Plan"])[-1]
+    assert scan["Index Name"] == "ix_webhook_deliveries_waiting"
+
+
+@pytest.mark.parametrize("databases", ["sqlite"], indirect=True)
+async def test_sqlite_finds_the_deliveries_that_wait_among_those_only(
+    database: Database, told: tuple[UUID, UUID]
+) -> None:
+    index = "ix_webhook_deliveries_waiting (endpoint_id=?)"
+    for executed in await executed_for_waiting(database, told):
+        first, *_ = [row[3] for row in await explain(database, "EXPLAIN QUERY PLAN", executed)]
+        assert first == f"SEARCH webhook_deliveries USING INDEX {index}"
 
 
 @pytest.mark.parametrize("databases", ["postgresql"], indirect=True)
