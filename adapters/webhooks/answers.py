@@ -47,8 +47,18 @@ def retry_after(header: str | None, sent_at: datetime) -> timedelta | None:
 
 
 def _forms(prefix: str, texts: Iterable[str]) -> Iterable[re.Pattern[str]]:
-    """With the prefix or without, with the padding or without, and with the slashes as some
-    writers of JSON escape them."""
+    """With the prefix or without, with the padding or without, and with what is no letter or digit
+    as it may be escaped."""
     for text in texts:
-        encoded = re.escape(text.removeprefix(prefix).rstrip("=")).replace("/", r"\\?/")
-        yield re.compile(f"(?:{prefix})?{encoded}=*")
+        encoded = "".join(map(_written, text.removeprefix(prefix).rstrip("=")))
+        before = "".join(map(_written, prefix))
+        yield re.compile(f"(?:{before})?{encoded}{_written('=')}*")
+
+
+def _written(mark: str) -> str:
+    """A pattern of the character in JSON, URLs and HTML."""
+    if mark.isalnum():
+        return mark
+    code = f"{ord(mark):x}"
+    escaped = rf"\\u00{code}|%{code}|&#0*{ord(mark)};|&#x0*{code};"
+    return rf"(?:\\?{re.escape(mark)}|(?i:{escaped}))"

@@ -11,7 +11,13 @@ from adapters.webhooks.answers import EXCERPT_BYTES, LONGEST_RETRY_AFTER, excerp
 SENT_AT = datetime(2026, 11, 21, 2, 17, 39, tzinfo=UTC)
 ENCODED = "MfKQ9r8/KYqrTwjUPD8ILPZIo2La+aSw/Y2XfA6jv0E="
 SECRET = "whsec_" + ENCODED
+ESCAPES = ("\\u{:04x}", "\\u{:04X}", "%{:02x}", "%{:02X}", "&#{};", "&#x{:X};", "&#x{:04x};")
 SIGNATURE = "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="
+
+
+def escaped(text: str, form: str) -> str:
+    """As writers of JSON, URLs and HTML write what is no letter or digit."""
+    return "".join(mark if mark.isalnum() else form.format(ord(mark)) for mark in text)
 
 
 @pytest.mark.parametrize(
@@ -89,6 +95,9 @@ def test_an_excerpt_is_a_little_harmless_text(body: bytes, shown: str) -> None:
         SIGNATURE,
         SIGNATURE.removeprefix("v1,"),
         SIGNATURE.removeprefix("v1,").replace("/", "\\/"),
+        *(escaped(SECRET, form) for form in ESCAPES),
+        *(escaped(SIGNATURE, form) for form in ESCAPES),
+        escaped(SIGNATURE.removeprefix("v1,"), "%{:02X}"),
         SECRET[:10] + "\x00" + SECRET[10:],
         SECRET[:10] + "\r" + SECRET[10:],
     ],
