@@ -24,6 +24,7 @@ class FollowEvents:
         self._waiting: dict[asyncio.Future[None], tuple[UUID, int]] = {}
         """Who waits, for which merchant's feed to come beyond which sequence."""
         self._looking: asyncio.Task[None] | None = None
+        self._reading: set[asyncio.Task[EventPage]] = set()
         self.listeners = 0
 
     async def __call__(
@@ -40,7 +41,7 @@ class FollowEvents:
         try:
             told = clock.time()
             while True:
-                page = await self._events.page(which, after, _PAGE)
+                page = await self._page(which, after)
                 after = page.last
                 if not page.items:
                     silence = told + silence_seconds - clock.time()
@@ -52,6 +53,20 @@ class FollowEvents:
                 told = clock.time()
         finally:
             self.listeners -= 1
+
+    async def _page(self, which: EventFilter, after: int) -> EventPage:
+        """Read to the end also when the listener leaves meanwhile: a statement that is canceled
+        costs the database's connection."""
+        reading = asyncio.create_task(self._events.page(which, after, _PAGE))
+        self._reading.add(reading)
+        reading.add_done_callback(self._read)
+        return await asyncio.shield(reading)
+
+    def _read(self, reading: asyncio.Task[EventPage]) -> None:
+        self._reading.discard(reading)
+        if not reading.cancelled():
+            # Whoever asked may have left: then nobody else fetches it.
+            reading.exception()
 
     async def _comes_beyond(self, merchant_id: UUID, sequence: int, seconds: float) -> bool:
         """Whether the feed came beyond the sequence in that time."""

@@ -40,20 +40,23 @@ class EventStream(Response):
         leave: asyncio.Event = scope.setdefault(LEAVE, asyncio.Event())
         head = {"type": "http.response.start", "status": 200, "headers": list(_HEADERS)}
         await send(head)
-        ends = [
-            asyncio.create_task(self._send_pages(send)),
-            asyncio.create_task(_departure(receive)),
-            asyncio.create_task(leave.wait()),
-        ]
+        ends = [asyncio.create_task(_departure(receive)), asyncio.create_task(leave.wait())]
         try:
-            await asyncio.wait(ends, timeout=_LONGEST_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+            # Who came for the head only has left by now: nothing is read for him.
+            left, _ = await asyncio.wait(ends, timeout=0)
+            if not left:
+                ends.append(asyncio.create_task(self._send_pages(send)))
+                await asyncio.wait(
+                    ends, timeout=_LONGEST_SECONDS, return_when=asyncio.FIRST_COMPLETED
+                )
         finally:
             for task in ends:
                 task.cancel()
-            sent, *_ = await asyncio.gather(*ends, return_exceptions=True)
+            _, _, *sent = await asyncio.gather(*ends, return_exceptions=True)
             await self._pages.aclose()
-        if isinstance(sent, Exception) and not isinstance(sent, StorageUnavailable):
-            raise sent
+        for fault in sent:
+            if isinstance(fault, Exception) and not isinstance(fault, StorageUnavailable):
+                raise fault
         # The end of a whole answer: the client comes again, and names the last event it has.
         await send({"type": "http.response.body", "body": b""})
 

@@ -9,6 +9,7 @@ from starlette.types import Receive, Scope, Send
 
 from application.ports.events import EventPage, ListedEvent
 from entrypoints.http.event_stream import EventStream
+from entrypoints.http.head import HeadAsGet
 from tests.journeys.event_source import EventSource, StreamEnded
 from tests.serving import serving
 
@@ -38,3 +39,23 @@ async def test_a_page_without_events_is_no_event_but_says_where_to_go_on() -> No
         with pytest.raises(StreamEnded):
             await source.next()
         assert source.last_id == 9
+
+
+async def test_for_who_came_for_the_head_only_nothing_is_read() -> None:
+    read = False
+
+    async def pages() -> AsyncGenerator[EventPage]:
+        nonlocal read
+        read = True
+        yield EventPage(items=(), last=0, has_more=False)
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await EventStream(pages())(scope, receive, send)
+
+    async with (
+        serving(HeadAsGet(app)) as url,
+        httpx2.AsyncClient(trust_env=False) as client,
+        asyncio.timeout(10),
+    ):
+        assert (await client.head(url)).headers["content-type"] == "text/event-stream"
+    assert not read
