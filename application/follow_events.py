@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import AsyncGenerator
 from typing import Final
 from uuid import UUID
@@ -25,7 +26,13 @@ class FollowEvents:
         """Who waits, for which merchant's feed to come beyond which sequence."""
         self._looking: asyncio.Task[None] | None = None
         self._reading: set[asyncio.Task[EventPage]] = set()
-        self.listeners = 0
+        self._listeners: Counter[UUID] = Counter()
+
+    def has_room_for(self, merchant_id: UUID, limit: int) -> bool:
+        """Whether one more may listen, where `limit` may in all: a merchant has half of that, at
+        least one, so that there is always room for others."""
+        own = max(1, limit // 2)
+        return self._listeners.total() < limit and self._listeners[merchant_id] < own
 
     async def __call__(
         self, which: EventFilter, *, after: int, silence_seconds: float
@@ -37,7 +44,7 @@ class FollowEvents:
         Raises StorageUnavailable.
         """
         clock = asyncio.get_running_loop()
-        self.listeners += 1
+        self._listeners[which.merchant_id] += 1
         try:
             told = clock.time()
             while True:
@@ -52,7 +59,9 @@ class FollowEvents:
                 yield page
                 told = clock.time()
         finally:
-            self.listeners -= 1
+            self._listeners[which.merchant_id] -= 1
+            if not self._listeners[which.merchant_id]:
+                del self._listeners[which.merchant_id]
 
     async def _page(self, which: EventFilter, after: int) -> EventPage:
         """Read to the end also when the listener leaves meanwhile: a statement that is canceled

@@ -61,7 +61,7 @@ async def stream_events(
     itself where it was cut off. Each has its sequence as `id`, its type as `event`, and as `data`
     the JSON that `GET /v1/events` lists."""
     follow = container.follow_events()
-    if follow.listeners >= container.settings().stream_limit:
+    if not follow.has_room_for(caller.merchant_id, container.settings().stream_limit):
         raise Refused("unavailable", "Too many streams are open here: read the feed instead.")
     which = EventFilter(merchant_id=caller.merchant_id, types=query.types)
     after = max(query.after, _last_event_id(request))

@@ -221,16 +221,23 @@ async def test_a_server_that_stops_ends_its_streams_and_does_not_wait_for_them(
 
 async def test_there_are_not_more_streams_than_there_may_be(tmp_path: Path) -> None:
     harbor = Harbor(tmp_path)
-    with harbor.serving(HARBOR_STREAM_LIMIT="2") as server:
+    with harbor.serving(HARBOR_STREAM_LIMIT="3") as server:
         async with client_of(server) as client:
-            api = Api(client, await new_merchant(harbor))
-            await api.placed()
-            async with following(api) as one, following(api) as two:
+            api, other = [Api(client, await new_merchant(harbor)) for _ in range(2)]
+            third = Api(client, await new_merchant(harbor))
+            for each in (api, other, third):
+                await each.placed()
+            async with following(api) as one:
                 await one.next()
-                await two.next()
+                # A merchant has half of them, and leaves the others theirs.
                 refused = await api.get("/v1/events/stream")
                 assert_problem(refused, 503, "unavailable")
                 assert refused.headers["retry-after"] == "1"
+                async with following(other) as two, following(third) as last:
+                    await two.next()
+                    await last.next()
+                    fourth = Api(client, await new_merchant(harbor))
+                    assert_problem(await fourth.get("/v1/events/stream"), 503, "unavailable")
             # Who has left makes room.
             async with asyncio.timeout(10):
                 while True:
