@@ -7,10 +7,14 @@ from uuid import UUID
 
 from application.create_webhook_endpoint import refuse_bad_url
 from application.errors import WebhookEndpointNotFound
+from application.json_text import json_text
 from application.ports.clock import Clock
 from application.ports.faults import StorageUnavailable
+from application.ports.ids import Ids
 from application.ports.webhook_endpoints import WebhookEndpoints
 from application.ports.webhook_sender import WebhookSender
+from application.webhook_endpoint_document import webhook_endpoint_in_event
+from domain.event import EndpointEvent, EventType
 from domain.webhook import DisabledReason, EndpointStatus, WebhookEndpoint
 
 _TRIES: Final = 5
@@ -27,13 +31,16 @@ class ChangeWebhookEndpointCommand:
 
 
 class ChangeWebhookEndpoint:
-    def __init__(self, *, endpoints: WebhookEndpoints, sender: WebhookSender, clock: Clock) -> None:
+    def __init__(
+        self, *, endpoints: WebhookEndpoints, sender: WebhookSender, ids: Ids, clock: Clock
+    ) -> None:
         self._endpoints = endpoints
         self._sender = sender
+        self._ids = ids
         self._clock = clock
 
     async def __call__(self, command: ChangeWebhookEndpointCommand) -> WebhookEndpoint:
-        """As it is then. What changes nothing saves nothing.
+        """As it is then. What changes nothing saves nothing; that it is disabled is an event.
 
         Raises WebhookEndpointNotFound, WebhookUrlRefused, StorageUnavailable.
         """
@@ -45,7 +52,8 @@ class ChangeWebhookEndpoint:
             if endpoint is None:
                 raise WebhookEndpointNotFound
             changed = self._changed(endpoint, command)
-            if changed is endpoint or await self._endpoints.save(changed, endpoint.version):
+            event = self._disabled(changed) if _disables(endpoint, changed) else None
+            if changed is endpoint or await self._endpoints.save(changed, endpoint.version, event):
                 return changed
         raise StorageUnavailable("The endpoint was changed each time that it was tried.")
 
@@ -65,3 +73,17 @@ class ChangeWebhookEndpoint:
         if command.status is EndpointStatus.DISABLED:
             return endpoint.disable(DisabledReason.REQUESTED, now)
         return endpoint
+
+    def _disabled(self, endpoint: WebhookEndpoint) -> EndpointEvent:
+        return EndpointEvent(
+            id=self._ids.new(),
+            merchant_id=endpoint.merchant_id,
+            endpoint_id=endpoint.id,
+            type=EventType.ENDPOINT_DISABLED,
+            occurred_at=endpoint.updated_at,
+            document=json_text(webhook_endpoint_in_event(endpoint)),
+        )
+
+
+def _disables(before: WebhookEndpoint, after: WebhookEndpoint) -> bool:
+    return before.is_enabled and not after.is_enabled

@@ -325,7 +325,11 @@ class Container(DeclarativeContainer):
         ids=ids,
     )
     change_webhook_endpoint: Provider[ChangeWebhookEndpoint] = Singleton(
-        ChangeWebhookEndpoint, endpoints=webhook_endpoints, sender=webhook_sender, clock=clock
+        ChangeWebhookEndpoint,
+        endpoints=webhook_endpoints,
+        sender=webhook_sender,
+        ids=ids,
+        clock=clock,
     )
     rotate_webhook_secret: Provider[RotateWebhookSecret] = Singleton(
         RotateWebhookSecret, once=once, endpoints=webhook_endpoints, secrets=webhook_secrets

@@ -12,6 +12,7 @@ from sqlalchemy import (
     bindparam,
     case,
     func,
+    insert,
     literal,
     select,
     text,
@@ -23,11 +24,12 @@ from adapters.sql.faults import ConnectionLost, TransactionConflict
 from adapters.sql.keyset import after_position, position_values, to_page
 from adapters.sql.reads import fetch
 from adapters.sql.statement import Statement
-from adapters.sql.tables import merchants, webhook_endpoints
-from adapters.sql.webhook_rows import endpoint_to_row, row_to_endpoint
+from adapters.sql.tables import events, merchants, webhook_endpoints
+from adapters.sql.webhook_rows import endpoint_event_to_row, endpoint_to_row, row_to_endpoint
 from application.pages import Page, Position
 from application.ports.faults import StorageUnavailable
 from application.ports.webhook_endpoints import WebhookEndpoints
+from domain.event import EndpointEvent
 from domain.webhook import MAX_ENDPOINTS, EndpointStatus, WebhookEndpoint
 
 _THERE: Final = text("status <> 'deleted'")
@@ -74,8 +76,10 @@ class SqlWebhookEndpoints(WebhookEndpoints):
         counted: int = row["count"]
         return counted
 
-    async def save(self, endpoint: WebhookEndpoint, from_version: int) -> bool:
-        return await self._change(endpoint_update(endpoint, from_version))
+    async def save(
+        self, endpoint: WebhookEndpoint, from_version: int, event: EndpointEvent | None = None
+    ) -> bool:
+        return await self._change(endpoint_update(endpoint, from_version), event)
 
     async def delete(self, merchant_id: UUID, endpoint_id: UUID) -> bool:
         return await self._change(
@@ -89,12 +93,14 @@ class SqlWebhookEndpoints(WebhookEndpoints):
             )
         )
 
-    async def _change(self, statement: Any) -> bool:
-        """Whether a row was changed."""
+    async def _change(self, statement: Any, event: EndpointEvent | None = None) -> bool:
+        """Whether a row was changed; the event is written only then."""
         try:
             async with self._database.transaction() as connection:
-                changed = await connection.execute(statement)
-                return bool(changed.rowcount)
+                changed = bool((await connection.execute(statement)).rowcount)
+                if changed and event is not None:
+                    await connection.execute(insert(events).values(endpoint_event_to_row(event)))
+                return changed
         except TransactionConflict as error:
             raise StorageUnavailable("The database was too busy.") from error
         except ConnectionLost as error:

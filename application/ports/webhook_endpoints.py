@@ -5,6 +5,7 @@ from typing import Protocol
 from uuid import UUID
 
 from application.pages import Page, Position
+from domain.event import EndpointEvent
 from domain.webhook import WebhookEndpoint
 
 
@@ -27,8 +28,11 @@ class WebhookEndpoints(Protocol):
         """How many the merchant has."""
 
     @abstractmethod
-    async def save(self, endpoint: WebhookEndpoint, from_version: int) -> bool:
-        """Save what an endpoint has become. False when it is not of that version any more."""
+    async def save(
+        self, endpoint: WebhookEndpoint, from_version: int, event: EndpointEvent | None = None
+    ) -> bool:
+        """Save what an endpoint has become, and what that is to others: both or none. False when it
+        is not of that version any more."""
 
     @abstractmethod
     async def delete(self, merchant_id: UUID, endpoint_id: UUID) -> bool:

@@ -14,6 +14,7 @@ from adapters.sql.tables import webhook_endpoints
 from tests.adapters.hostile_urls import ADDRESSES, HOSTS, LOOPBACK, NUMBERS, URLS
 from tests.databases import closing
 from tests.journeys.api import (
+    LOOK_AGAIN_SECONDS,
     Api,
     a_key,
     assert_problem,
@@ -274,3 +275,22 @@ async def test_of_many_that_are_made_at_once_there_are_as_many_as_there_may_be(a
     (first, *_) = (await api.get(PATH)).json()["data"]
     assert (await api.delete(f"{PATH}/{first['id']}")).status_code == 204
     await a_new_endpoint(api)
+
+
+async def test_who_disables_an_endpoint_tells_the_others_once(embedded_till: Api) -> None:
+    made = await a_new_endpoint(embedded_till)
+    for _ in range(2):
+        assert (await patched(embedded_till, made["id"], status="disabled")).status_code == 200
+    changed = await patched(embedded_till, made["id"], description="Closed")
+    assert changed.status_code == 200
+    # Numbered after that, for it happened later.
+    await embedded_till.paid()
+    async with asyncio.timeout(20):
+        while True:
+            found = await embedded_till.walk("/v1/events")
+            if len(found) >= 4:
+                break
+            await asyncio.sleep(LOOK_AGAIN_SECONDS)
+    told = [each["data"] for each in found if each["type"] == "webhook_endpoint.disabled"]
+    endpoint = {"id": made["id"], "status": "disabled", "disabled_reason": "requested"}
+    assert told == [{"webhook_endpoint": endpoint}]
