@@ -202,6 +202,9 @@ BREAKING = {
         change=lambda d: d.body("place_order")["properties"]["capture_method"].update(
             default="manual"
         ),
+        prepare=lambda d: d.body("place_order")["properties"]["capture_method"].update(
+            default="automatic"
+        ),
         id=r"place_order\.request\.capture_method\.default",
         says='is "manual" now where it is left out ("automatic" before)',
     ),
