@@ -101,10 +101,11 @@ async def test_a_stretch_of_time_is_delivered_once_more(embedded_till: Api) -> N
     api = embedded_till
     async with receiving() as receiver:
         endpoint = await registered(api, receiver, event_types=["order.paid"])
+        delivered: list[dict[str, Any]] = []
         for number in (1, 2, 3):
             await api.paid()
             # What is numbered at once is made at one moment.
-            first = await until_status(api, endpoint, "delivered", number)
+            delivered = await until_status(api, endpoint, "delivered", number)
         now = datetime.now(UTC)
         whole = {
             "created_from": (now - timedelta(minutes=5)).isoformat(),
@@ -114,7 +115,7 @@ async def test_a_stretch_of_time_is_delivered_once_more(embedded_till: Api) -> N
         none = await api.post(path, whole | {"status": "held"})
         (await described_by(api.client)).assert_fits(none, RANGE)
         assert (none.status_code, none.json()["count"]) == (200, 0)
-        two = whole | {"created_from": first[1]["created_at"]}
+        two = whole | {"created_from": delivered[1]["created_at"]}
         some = await api.post(path, two)
         assert some.json()["count"] == 2, some.text
         await receiver.until(lambda hooks: len(hooks) == 5)

@@ -28,7 +28,7 @@ ENDLESS: Final = "/v1/events/stream"
 async def test_the_service_does_what_its_document_says(
     on_postgresql: Harbor, tmp_path: Path, full: bool, say: Say
 ) -> None:
-    wanted, examples = (50_000, 900) if full else (5_000, 140)
+    wanted, examples = (50_000, 1_900) if full else (5_000, 140)
     on_postgresql.run("migrate")
     api_key = on_postgresql.create_merchant()
     with on_postgresql.serving() as server, on_postgresql.working():

@@ -29,6 +29,7 @@ _OF_THE_STATE = {
 }
 """Codes of 422 that no request can avoid by itself."""
 _UNPROCESSABLE = 422
+_LONG = 300
 
 
 @schemathesis.hook
@@ -37,6 +38,10 @@ def before_call(context: Any, case: Any, kwargs: Any) -> None:
     headers = case.headers or {}
     if _KEY.fullmatch(str(headers.get("Idempotency-Key", ""))):
         headers["Idempotency-Key"] = str(uuid4())
+    # An address of more than 4 kB is refused before anybody could write a problem about it.
+    for name, value in (case.query or {}).items():
+        if len(str(value)) > _LONG:
+            case.query[name] = str(value)[:_LONG]
     # Whoever revokes the key that he calls with sees nothing more.
     if (case.path_parameters or {}).get("key_id") == os.environ["HARBOR_OWN_KEY_ID"]:
         case.path_parameters["key_id"] = str(uuid4())
