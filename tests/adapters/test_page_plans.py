@@ -66,7 +66,7 @@ async def many(database: Database) -> UUID:
         }
         for number in range(2 * MANY)
     ]
-    async with database.transaction() as connection:
+    async with database.transaction(patient=True) as connection:
         await connection.execute(insert(orders), rows)
         await connection.execute(text("ANALYZE orders"))
     return merchant
@@ -92,7 +92,7 @@ async def feed(database: Database) -> tuple[UUID, UUID]:
         }
         for number in range(MANY)
     ]
-    async with database.transaction() as connection:
+    async with database.transaction(patient=True) as connection:
         await connection.execute(insert(orders), orders_rows)
         await connection.execute(insert(events), event_rows)
         if database.is_postgresql:
@@ -136,7 +136,7 @@ async def told(database: Database) -> tuple[UUID, UUID]:
         }
         for number in range(MANY)
     ]
-    async with database.transaction() as connection:
+    async with database.transaction(patient=True) as connection:
         await connection.execute(insert(webhook_endpoints), [endpoint_to_row(endpoint)])
         await connection.execute(insert(webhook_deliveries), rows)
         if database.is_postgresql:
