@@ -13,7 +13,11 @@ from typing import Any, Final, TypeAlias, cast
 from urllib.parse import parse_qsl
 
 from fastapi import Response
-from fastapi._compat import ModelField, field_annotation_is_scalar
+from fastapi._compat import (
+    ModelField,
+    field_annotation_is_scalar,
+    field_annotation_is_scalar_sequence,
+)
 from fastapi.dependencies.models import Dependant
 from fastapi.params import Body
 from fastapi.routing import RouteContext
@@ -189,8 +193,7 @@ def _readers(context: RouteContext, dependant: Dependant) -> Iterator[tuple[str,
         yield field.name, partial(_from_path, field)
     _require(len(dependant.query_params) <= 1 and len(dependant.body_params) <= 1)
     for field in dependant.query_params:
-        _require_simple_model(field)
-        yield field.name, partial(_from_query, field)
+        yield field.name, partial(_from_query, field, _lists_of(field))
     for field in dependant.body_params:
         _require(type(field.field_info) is Body and field.field_info.is_required())
         _require(not context._embed_body_fields)
@@ -201,10 +204,18 @@ def _from_path(field: ModelField, _: StrictJsonRequest, matched: Matched) -> Any
     return _valid(field, matched[field.alias])
 
 
-def _from_query(field: ModelField, request: StrictJsonRequest, _: Matched) -> Any:
+def _from_query(
+    field: ModelField, lists: frozenset[str], request: StrictJsonRequest, _: Matched
+) -> Any:
     text: str = request.scope["query_string"].decode("latin-1")
-    # The edge has refused what comes twice.
-    return _valid(field, dict(parse_qsl(text, keep_blank_values=True)) if text else {})
+    if not text:
+        return _valid(field, {})
+    pairs = parse_qsl(text, keep_blank_values=True)
+    # The edge has refused what comes twice and is no list.
+    values: dict[str, Any] = dict(pairs)
+    for name in lists & values.keys():
+        values[name] = [value for each, value in pairs if each == name]
+    return _valid(field, values)
 
 
 def _from_body(field: ModelField, request: StrictJsonRequest, _: Matched) -> Any:
@@ -222,13 +233,17 @@ def _valid(field: ModelField, given: object) -> Any:
     return value
 
 
-def _require_simple_model(field: ModelField) -> None:
-    """All the query's parameters together are one model, and none of them is a list."""
+def _lists_of(field: ModelField) -> frozenset[str]:
+    """The names of the lists among the query's parameters, which together are one model of simple
+    values and lists of them."""
     model: Any = field.field_info.annotation
     _require(isinstance(model, type) and issubclass(model, BaseModel))
     for each in model.model_fields.values():
         _require(each.alias is None and each.validation_alias is None)
-        _require(field_annotation_is_scalar(each.annotation))
+    kinds = {name: each.annotation for name, each in model.model_fields.items()}
+    lists = {name for name, kind in kinds.items() if field_annotation_is_scalar_sequence(kind)}
+    _require(all(name in lists or field_annotation_is_scalar(kind) for name, kind in kinds.items()))
+    return frozenset(lists)
 
 
 def _require(understood: bool) -> None:

@@ -31,7 +31,11 @@ class Search(BaseModel):
 
 
 class ListSearch(BaseModel):
-    texts: list[str] = []
+    texts: list[str] | None = None
+
+
+class ModelSearch(BaseModel):
+    things: list[Thing] = []
 
 
 class RenamedSearch(BaseModel):
@@ -85,6 +89,10 @@ async def with_one_query(name: str, q: str) -> Response:
 
 
 async def with_lists(name: str, search: Annotated[ListSearch, Query()]) -> Response:
+    return Response()
+
+
+async def with_models(name: str, search: Annotated[ModelSearch, Query()]) -> Response:
     return Response()
 
 
@@ -144,12 +152,13 @@ def _is_compiled(endpoint: Callable[..., Any], path: str = "/{name}", **how: Any
 def test_what_harbors_routes_are_made_of_is_understood() -> None:
     assert _is_compiled(understood)
     assert _is_compiled(understood, "/{name:path}/x", prefix="/v2")
+    assert _is_compiled(with_lists)
 
 
 @pytest.mark.parametrize(
     "endpoint",
     [
-        *(no_response, with_header, with_cookie, with_one_query, with_lists, with_other_names),
+        *(no_response, with_header, with_cookie, with_one_query, with_models, with_other_names),
         *(with_optional_body, with_two_bodies, with_an_embedded_body, with_background),
         *(with_response, in_a_thread, after_a_thread, after_a_generator, after_input, uncached),
     ],

@@ -231,6 +231,20 @@ async def test_api_keys_are_managed(ways: BothWays) -> None:
     await ways.ask("GET", "/v1/api-keys")
 
 
+@pytest.mark.parametrize(
+    ("query", "direct"),
+    [
+        *(("", True), ("?type=order.created", True), ("?limit=1&type=order.created", True)),
+        *(("?type=order.paid&type=order.created", True), ("?type=order.paid,order.created", True)),
+        *(("?type=", False), ("?type=order.paid&type=x", False), ("?after=1&after=2", False)),
+        ("?type=order.paid&type=order.paid", False),
+    ],
+)
+async def test_a_list_in_a_query_is_read_alike(ways: BothWays, query: str, direct: bool) -> None:
+    await _place(ways, "k")
+    assert (await ways.ask("GET", f"/v1/events{query}")).direct is direct
+
+
 @pytest.mark.parametrize("key", ["k", "never", "a/b", '"k"', "%20"])
 async def test_keys_are_looked_up(ways: BothWays, key: str) -> None:
     await _place(ways, "k")
