@@ -35,7 +35,6 @@ SHOWN: Final = re.compile(
     r"\]\(\.\./(openapi/clients/[^)]+)\)(?:(?!^#).)*?^```\w+\n(.*?)^```$", re.M | re.S
 )
 POM: Final = CLIENTS / "java/pom.xml"
-MAVEN: Final = "{http://maven.apache.org/POM/4.0.0}"
 
 
 def _shell(script: str) -> Do:
@@ -300,12 +299,12 @@ def test_python_packages_are_pinned_with_what_they_hold() -> None:
 
 def test_what_maven_uses_is_pinned() -> None:
     pom = ET.parse(POM).getroot()  # noqa: S314 - our own file
-    used = [*pom.iter(f"{MAVEN}dependency"), *pom.iter(f"{MAVEN}plugin")]
+    used = [*pom.iter("dependency"), *pom.iter("plugin")]
     assert len(used) > 5
     for each in used:
-        version = each.findtext(f"{MAVEN}version")
+        version = each.findtext("version")
         assert re.fullmatch(r"\d+(\.\d+)+|\$\{jackson\.version\}", version or ""), version
-    assert not [*pom.iter(f"{MAVEN}repository"), *pom.iter(f"{MAVEN}pluginRepository")]
+    assert not [*pom.iter("repository"), *pom.iter("pluginRepository")]
 
 
 def test_every_rule_that_is_answered_has_a_reason() -> None:
