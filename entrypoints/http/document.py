@@ -12,7 +12,7 @@ from pydantic.json_schema import models_json_schema
 
 from domain.event import EventType
 from entrypoints.http.deprecation import document_deprecations
-from entrypoints.http.documented import HEADERS, headed
+from entrypoints.http.documented import HEADERS, NAMED_RESPONSES, headed
 from entrypoints.http.wire.base import MOST_INT64
 from entrypoints.http.wire.events import OrderWebhookOut, WebhookEndpointWebhookOut
 from entrypoints.http.wire.problems import ProblemOut
@@ -30,6 +30,7 @@ TAGS: Final = [
 ]
 
 _SCHEMAS: Final = "#/components/schemas/"
+_RESPONSES: Final = "#/components/responses/"
 _UNDOCUMENTED: Final[tuple[type[BaseModel], ...]] = (
     ProblemOut,
     OrderWebhookOut,
@@ -96,12 +97,26 @@ def _document(app: FastAPI) -> Node:
     used = sorted(_used(schemas, document["paths"], document["webhooks"]))
     components |= {"schemas": {name: schemas[name] for name in used}, "headers": dict(HEADERS)}
     document_deprecations(document, app.routes)
+    components["responses"] = _share_responses(document)
     return document
 
 
 def _operations(document: Node) -> Iterator[Node]:
     for path in document["paths"].values():
         yield from path.values()
+
+
+def _share_responses(document: Node) -> Node:
+    """Let what many operations answer alike stand once; what stands there."""
+    shared: Node = {}
+    for operation in _operations(document):
+        responses = operation["responses"]
+        for status, response in responses.items():
+            for name, named in NAMED_RESPONSES.items():
+                if response == named:
+                    responses[status] = {"$ref": _RESPONSES + name}
+                    shared[name] = response
+    return dict(sorted(shared.items()))
 
 
 def _drop_framework_errors(operation: Node) -> None:

@@ -1,6 +1,6 @@
 """What a route says of itself in the OpenAPI document beyond its signature."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from http import HTTPStatus
 from typing import Any, Final, TypeAlias
 
@@ -271,3 +271,23 @@ def _problem_response(codes: Iterable[str]) -> dict[str, Any]:
         "headers": headed(*names),
         "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
     }
+
+
+_OF_SEVERAL_CODES: Final = {
+    "ApiKeyRefused": ("api_key_missing", "api_key_invalid"),
+    "RequestOrIdempotencyKeyMalformed": (
+        *("idempotency_key_missing", "idempotency_key_invalid", "malformed_request"),
+    ),
+    "OutcomeUnknownOrUnavailable": ("outcome_unknown", "unavailable"),
+}
+
+
+def _named() -> Iterator[tuple[str, dict[str, Any]]]:
+    of_one_code = {code.title().replace("_", ""): (code,) for code in KINDS}
+    for name, codes in (of_one_code | _OF_SEVERAL_CODES).items():
+        response = _problem_response(codes)
+        yield name, response | {"headers": headed("X-Request-Id") | response["headers"]}
+
+
+NAMED_RESPONSES: Final = dict(_named())
+"""The problems that operations answer alike, by the name of their component."""

@@ -96,12 +96,29 @@ def document(app: FastAPI) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def operations(document: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    """By operation id."""
+    """By operation id, with the responses that references lead to."""
     return {
         operation["operationId"]: operation
+        | {
+            "responses": {
+                status: _followed(document, response)
+                for status, response in operation["responses"].items()
+            }
+        }
         for path in document["paths"].values()
         for operation in path.values()
     }
+
+
+def _followed(document: dict[str, Any], node: dict[str, Any]) -> dict[str, Any]:
+    """What the reference leads to, if it is one."""
+    found: Any = document
+    if "$ref" not in node:
+        return node
+    for part in node["$ref"].removeprefix("#/").split("/"):
+        found = found[part]
+    assert isinstance(found, dict)
+    return found
 
 
 def _nodes(node: Any) -> Iterator[dict[str, Any]]:
@@ -166,15 +183,24 @@ def test_every_reference_leads_somewhere(document: dict[str, Any]) -> None:
     references = {node["$ref"] for node in _nodes(document) if isinstance(node.get("$ref"), str)}
     assert references
     for reference in references:
-        place: Any = document
-        for part in reference.removeprefix("#/").split("/"):
-            place = place[part]
+        assert _followed(document, {"$ref": reference})
 
 
-def test_every_schema_is_used(document: dict[str, Any]) -> None:
+@pytest.mark.parametrize("kind", ["schemas", "responses", "headers"])
+def test_every_component_is_used(document: dict[str, Any], kind: str) -> None:
     text = json.dumps(document)
-    for name in document["components"]["schemas"]:
-        assert f'"#/components/schemas/{name}"' in text, name
+    for name in document["components"][kind]:
+        assert f'"#/components/{kind}/{name}"' in text, name
+
+
+def test_a_problem_of_one_code_stands_once_and_is_named_by_it(document: dict[str, Any]) -> None:
+    for path in document["paths"].values():
+        for operation in path.values():
+            for response in operation["responses"].values():
+                codes = re.findall(r"`(\w+)`", response.get("description", ""))
+                assert len(codes) != 1, response
+    responses = document["components"]["responses"]
+    assert responses["BodyTooLarge"]["description"] == "`body_too_large`: The body is too large"
 
 
 def test_every_schema_says_what_it_is(document: dict[str, Any]) -> None:

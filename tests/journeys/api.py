@@ -229,7 +229,11 @@ class Described:
         described = self._document["paths"][path][method]["responses"]
         assert str(answer.status_code) in described, (operation, answer.status_code)
         media_type = answer.headers["content-type"]
-        content = described[str(answer.status_code)]["content"]
+        response = described[str(answer.status_code)]
+        if "$ref" in response:
+            name = response["$ref"].rpartition("/")[2]
+            response = self._document["components"]["responses"][name]
+        content = response["content"]
         assert media_type in content, (operation, media_type)
         wrong = list(self._mismatches(content[media_type]["schema"], answer.json(), "$"))
         assert not wrong, (operation, wrong)
