@@ -143,7 +143,7 @@ SCENARIOS: Final[Sequence[Scenario]] = (
         name="refused",
         story="a 422, which will be answered each time",
         carried_out=0,
-        shown=Said(status=422, code="amount_out_of_range"),
+        shown=Said(status=422, code="payment_method_unknown"),
         lasts=Lasts.FOR_EVER,
     ),
 )

@@ -102,7 +102,7 @@ def _for_origins(settings: Settings, inner: ASGIApp) -> ASGIApp:
             allow_methods=["GET", "POST", "PATCH", "DELETE"],
             allow_headers=[
                 *("Authorization", "Content-Type", "Idempotency-Key"),
-                *("If-Match", "If-None-Match", "X-Request-Id"),
+                *("If-Match", "If-None-Match", "Last-Event-ID", "X-Request-Id"),
             ],
             expose_headers=[
                 *("ETag", "Idempotent-Replayed", "Link", "Location"),

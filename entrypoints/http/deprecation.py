@@ -18,6 +18,9 @@ from starlette.types import Message, Scope
 
 Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
 
+NOTICE: Final = timedelta(days=365)
+"""So long everybody may go on as before: docs/versioning.md."""
+
 _MARK: Final = "__harbor_deprecation__"
 _URL: Final = re.compile(r"https://[\x21\x23-\x3b\x3d\x3f-\x7e]+")
 _SUCCESSOR: Final = re.compile(r"(https:/)?/[\x21\x23-\x3b\x3d\x3f-\x7e]+")
@@ -27,9 +30,10 @@ _LINK: Final = b"link"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deprecation:
-    """That an operation is deprecated `since` a time, and gone from `sunset` on, both in UTC;
-    `guide` is a page that says what to do. `successor` is the address of what takes its place, if
-    there is one: `{order_id}` in it stands for the path's parameter. Raises ValueError."""
+    """That an operation is deprecated `since` a time, and gone from `sunset` on, both in UTC,
+    NOTICE apart at least; `guide` is a page that says what to do. `successor` is the address of
+    what takes its place, if there is one: `{order_id}` in it stands for the path's parameter.
+    Raises ValueError."""
 
     since: datetime
     sunset: datetime
@@ -40,8 +44,8 @@ class Deprecation:
         for moment in (self.since, self.sunset):
             if moment.utcoffset() != timedelta(0):
                 raise ValueError("since and sunset are aware, and in UTC")
-        if self.sunset <= self.since:
-            raise ValueError("sunset comes after since")
+        if self.sunset - self.since < NOTICE:
+            raise ValueError(f"sunset comes at least {NOTICE.days} days after since")
         if not _URL.fullmatch(self.guide):
             raise ValueError("guide is an https URL")
         if self.successor is not None and not _SUCCESSOR.fullmatch(self.successor):

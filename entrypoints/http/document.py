@@ -82,6 +82,7 @@ def _document(app: FastAPI) -> Node:
     )
     components = document["components"]
     for operation in _operations(document):
+        operation["summary"] = _summary(operation["operationId"])
         operation.setdefault("security", [])
         _drop_framework_errors(operation)
         _tidy_parameters(operation)
@@ -117,6 +118,12 @@ def _share_responses(document: Node) -> Node:
                     responses[status] = {"$ref": _RESPONSES + name}
                     shared[name] = response
     return dict(sorted(shared.items()))
+
+
+def _summary(operation_id: str) -> str:
+    """Issue API key, of issue_api_key."""
+    words = operation_id.replace("_", " ").replace("api key", "API key")
+    return words[0].upper() + words[1:]
 
 
 def _drop_framework_errors(operation: Node) -> None:
@@ -220,8 +227,11 @@ def _tidied(node: Any, names: Mapping[str, str]) -> Any:
 
 
 def _typed(schema: Node) -> Node:
-    """As generators understand it: to some of them a member with a default is always there."""
+    """As generators understand it: to some of them a member with a default is always there, so it
+    has another name."""
     for member in schema.get("properties", {}).values():
+        if member.get("default") is not None:
+            member["x-default"] = member["default"]
         member.pop("default", None)
     return schema
 

@@ -57,9 +57,9 @@ async def stream_events(
     query: Annotated[FollowQuery, Query()],
     container: ContainerOf,
 ) -> Response:
-    """Follow the same as server-sent events, from `after` on; a browser's EventSource goes on by
-    itself where it was cut off. Each has its sequence as `id`, its type as `event`, and as `data`
-    the JSON that `GET /v1/events` lists."""
+    """Follow the same as server-sent events, from `after` on. Each has its sequence as `id`, its
+    type as `event`, and as `data` the JSON that `GET /v1/events` lists. A client goes on where it
+    was cut off by Last-Event-ID, as EventSource does; a browser's own cannot send an API key."""
     follow = container.follow_events()
     if not follow.has_room_for(caller.merchant_id, container.settings().stream_limit):
         raise Refused("unavailable", "Too many streams are open here: read the feed instead.")

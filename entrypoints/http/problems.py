@@ -61,6 +61,8 @@ KINDS: Final[Mapping[str, Kind]] = {
     "currency_unknown": Kind(422, "The currency is not known"),
     "name_invalid": Kind(422, "The name is not valid"),
     "expiry_in_the_past": Kind(422, "The expiry lies in the past"),
+    # Of a limit for each merchant, where somebody has put one in front of the service.
+    "rate_limited": Kind(429, "There were too many requests", 1),
     "headers_too_large": Kind(431, "The headers are too large"),
     "internal_error": Kind(500, "Something went wrong here"),
     "unavailable": Kind(503, "The service cannot work at this moment", 1),

@@ -15,7 +15,8 @@ from entrypoints.http.limits import WHOLE
 from entrypoints.http.one_write import OneWrite
 
 MAX_HEAD_BYTES: Final = 16_384
-MAX_URL_BYTES: Final = 4_096
+MAX_URL_BYTES: Final = 8_192
+"""Twice what is served: who is a little over it is told so by a problem."""
 
 _NOT_IMPLEMENTED: Final = 501
 

@@ -26,9 +26,9 @@ from tests.serving import serving
 pytestmark = pytest.mark.anyio
 
 SINCE = datetime(2027, 1, 1, tzinfo=UTC)
-SUNSET = datetime(2027, 7, 1, 12, 30, tzinfo=UTC)
+SUNSET = datetime(2028, 7, 1, 12, 30, tzinfo=UTC)
 GUIDE = "https://docs.example/from-v1-to-v2"
-ANNOUNCED = {"deprecation": "@1798761600", "sunset": "Thu, 01 Jul 2027 12:30:00 GMT"}
+ANNOUNCED = {"deprecation": "@1798761600", "sunset": "Sat, 01 Jul 2028 12:30:00 GMT"}
 """2027-01-01T00:00:00Z in seconds since 1970."""
 EXPLAINED = f'<{GUIDE}>; rel="deprecation"; type="text/html"'
 SOME_ID = "01900000-0000-7000-8000-000000000000"
@@ -191,7 +191,7 @@ def test_the_document_says_it_too(app: FastAPI) -> None:
     paths = other.openapi()["paths"]
     operation = paths["/v1/old-orders"]["get"]
     assert operation["deprecated"] is True
-    assert "since 2027-01-01, and gone from 2027-07-01 on" in operation["description"]
+    assert "since 2027-01-01, and gone from 2028-07-01 on" in operation["description"]
     for response in operation["responses"].values():
         assert {"Deprecation", "Sunset", "Link"} <= response["headers"].keys()
     link = operation["responses"]["200"]["headers"]["Link"]["description"]
@@ -205,8 +205,8 @@ def test_the_document_says_it_too(app: FastAPI) -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"sunset": SINCE}, "sunset comes after since"),
-        ({"sunset": SINCE - timedelta(days=1)}, "sunset comes after since"),
+        ({"sunset": SINCE}, "at least 365 days after since"),
+        ({"sunset": SINCE + timedelta(days=364)}, "at least 365 days after since"),
         ({"since": SINCE.replace(tzinfo=None)}, "in UTC"),
         ({"sunset": SUNSET.astimezone(timezone(timedelta(hours=1)))}, "in UTC"),
         ({"guide": "http://docs.example/"}, "https URL"),

@@ -337,12 +337,33 @@ def _described(schema: dict[str, Any], schemas: dict[str, Any]) -> bool:
 
 
 def test_every_value_has_an_example(document: dict[str, Any]) -> None:
-    """But for what there is one value of, what is made of others, and moments that may be null."""
+    """But for what there is one value of, and what is made of others."""
     for name, schema in document["components"]["schemas"].items():
         for member, given in schema.get("properties", {}).items():
-            whole = "$ref" in given or "const" in given or _types_of(given) & {"array", "boolean"}
-            nullable = "null" in _types_of(given) or {"type": "null"} in given.get("anyOf", ())
-            assert whole or nullable or given.get("examples"), f"{name}.{member}"
+            whole = given.keys() & {"$ref", "anyOf", "const"}
+            whole |= _types_of(given) & {"array", "boolean"}
+            assert whole or given.get("examples"), f"{name}.{member}"
+
+
+def test_every_parameter_has_an_example(operations: dict[str, dict[str, Any]]) -> None:
+    for name, operation in operations.items():
+        for parameter in operation.get("parameters", ()):
+            whole = parameter["schema"].keys() & {"$ref", "example", "examples"}
+            assert whole or "example" in parameter, (name, parameter["name"])
+
+
+def test_summaries_are_written_as_sentences_are(operations: dict[str, dict[str, Any]]) -> None:
+    assert operations["place_order"]["summary"] == "Place order"
+    assert operations["list_api_keys"]["summary"] == "List API keys"
+
+
+def test_how_many_types_of_events_there_are_is_no_promise(document: dict[str, Any]) -> None:
+    schemas = document["components"]["schemas"]
+    sent = schemas["WebhookEndpointRequest"]["properties"]["event_types"]
+    assert sent["maxItems"] == len(EventType)
+    answered = schemas["WebhookEndpoint"]["properties"]["event_types"]
+    assert "maxItems" not in answered
+    assert answered["examples"] == sent["examples"]
 
 
 def test_no_type_has_the_name_of_anothers_constructor(document: dict[str, Any]) -> None:
@@ -356,6 +377,8 @@ def test_no_member_has_a_default(document: dict[str, Any]) -> None:
     for name, schema in document["components"]["schemas"].items():
         for member, given in schema.get("properties", {}).items():
             assert "default" not in given, f"{name}.{member}"
+    method = document["components"]["schemas"]["OrderRequest"]["properties"]["capture_method"]
+    assert method["x-default"] == "automatic"
 
 
 def test_metadata_is_typed(document: dict[str, Any]) -> None:

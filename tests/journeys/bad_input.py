@@ -251,9 +251,16 @@ def _sizes() -> Iterator[Bad]:
     yield Bad(
         name="size: an address of more than 4 kB",
         status=414,
-        code=PLAIN,
+        code="uri_too_long",
         method="GET",
         target="/v1/orders?customer_id=" + MARKER + "x" * 4_096,
+    )
+    yield Bad(
+        name="size: an address of more than 8 kB",
+        status=414,
+        code=PLAIN,
+        method="GET",
+        target="/v1/orders?customer_id=" + MARKER + "x" * 8_192,
     )
     yield Bad(
         name="size: a head of more than 16 kB",

@@ -134,7 +134,19 @@ async def test_a_head_of_almost_16_kb_is_taken(sqlite_server: HarborServer) -> N
 
 async def test_an_address_over_4_kb_is_refused(sqlite_server: HarborServer) -> None:
     for target in ("/" + "x" * 4_096, "/health?" + "x" * 4_096):
-        assert (await exchange(sqlite_server, request("GET", target))).status == 414
+        answer = await exchange(sqlite_server, request("GET", target))
+        assert answer.status == 414
+        assert b"uri_too_long" in answer.body
+        assert "x-request-id" in answer.headers
+
+
+async def test_an_address_over_8_kb_is_refused_before_it_is_a_request(
+    sqlite_server: HarborServer,
+) -> None:
+    for size, is_problem in ((8_192, True), (8_193, False)):
+        answer = await exchange(sqlite_server, request("GET", "/".ljust(size, "x")))
+        assert answer.status == 414
+        assert bool(answer.body) is is_problem
 
 
 async def test_an_address_of_4_kb_is_taken(sqlite_server: HarborServer) -> None:

@@ -101,13 +101,16 @@ class ApiKeyOut(Out):
         examples=["2027-11-21T10:00:00.000000Z"],
     )
     revoked_at: datetime | None = Field(
-        description="When it was revoked, UTC; null where it was not."
+        description="When it was revoked, UTC; null where it was not.",
+        examples=["2026-12-24T18:00:00.123456Z"],
     )
     last_used_at: datetime | None = Field(
-        description="When it was last used, UTC, to within a minute; null where it never was."
+        description="When it was last used, UTC, to within a minute; null where it never was.",
+        examples=["2026-11-21T10:00:00.123456Z"],
     )
     replaced_by: UUID | None = Field(
-        description="The id of the key that a rotation made of it; null where there was none."
+        description="The id of the key that a rotation made of it; null where there was none.",
+        examples=["019aa6f2-2b6e-7c1a-9d52-7a0d1b1c2d3e"],
     )
 
 
@@ -130,7 +133,8 @@ class IdempotencyKeyOut(Out):
     """What became of an idempotency key."""
 
     key: str = Field(
-        description="The key you asked about.", examples=["7f3c1b1e-5a55-4f0b-9f57-0d2f2a3a9c11"]
+        description="The key you asked about, without quotes around it.",
+        examples=["7f3c1b1e-5a55-4f0b-9f57-0d2f2a3a9c11"],
     )
     state: IdempotencyKeyState
     route: str | None = Field(
@@ -138,10 +142,17 @@ class IdempotencyKeyOut(Out):
         examples=["POST /v1/orders"],
     )
     resource_id: UUID | None = Field(
-        description="The id of what it made; null where that is nothing, or not known yet."
+        description="The id of what it made; null where that is nothing, or not known yet.",
+        examples=["019aa6f2-2b6e-7c1a-9d52-7a0d1b1c2d3e"],
     )
     order: OrderOut | None = Field(
         description="The order it made, as it is now; null where it made none."
     )
-    created_at: datetime | None = Field(description="When it was first used, UTC.")
-    expires_at: datetime | None = Field(description="Until when the first answer is replayed, UTC.")
+    created_at: datetime | None = Field(
+        description="When it was first used, UTC; null where it was not.",
+        examples=["2026-11-21T10:00:00.123456Z"],
+    )
+    expires_at: datetime | None = Field(
+        description="Until when the first answer is replayed, UTC; null where there is none.",
+        examples=["2026-12-21T10:00:00.123456Z"],
+    )

@@ -12,7 +12,9 @@ class PageQuery(In):
 
     limit: Digits = Field(25, ge=1, le=100, description="How many at the most.", examples=[25])
     cursor: str | None = Field(
-        None, description="`next_cursor` of the page before; leave it out for the first page."
+        None,
+        description="`next_cursor` of the page before; leave it out for the first page.",
+        examples=["AAZDp9QcWVYBmqby"],
     )
 
 

@@ -40,11 +40,12 @@ EventTypes = Annotated[
     list[EventType],
     Field(
         min_length=1,
-        max_length=len(domain.EventType),
         description="Which events it is told of; null means all, also those to come.",
         examples=[["order.paid", "order.failed"]],
     ),
 ]
+SomeEventTypes = Annotated[EventTypes, Field(max_length=len(domain.EventType))]
+"""As they may be sent. How many types there are is no promise: there will be more."""
 Description = Annotated[
     str,
     Field(
@@ -128,7 +129,7 @@ class WebhookEndpointIn(In):
     """A webhook endpoint to create."""
 
     url: Url
-    event_types: EventTypes | None = None
+    event_types: SomeEventTypes | None = None
     description: Description | None = None
 
 
@@ -136,7 +137,7 @@ class WebhookEndpointPatch(In):
     """What is to be another in a webhook endpoint; what is left out stays as it is."""
 
     url: Url | None = Field(None, description="null changes nothing.")
-    event_types: EventTypes | None = Field(None, description="null means all.")
+    event_types: SomeEventTypes | None = Field(None, description="null means all.")
     description: Description | None = Field(None, description="null removes it.")
     status: WebhookEndpointStatus | None = Field(
         None,
@@ -202,7 +203,8 @@ class WebhookDeliveryOut(Out):
     status: WebhookDeliveryStatus
     attempt_count: int = Field(ge=0, description="How often it was tried.", examples=[1])
     next_attempt_at: datetime | None = Field(
-        description="When it is tried next, UTC; null where it is not."
+        description="When it is tried next, UTC; null where it is not.",
+        examples=["2026-11-21T10:00:05.123456Z"],
     )
     created_at: CreatedAt
     updated_at: UpdatedAt
