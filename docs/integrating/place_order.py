@@ -60,7 +60,7 @@ def post(client: httpx2.Client, path: str, key: str, body: str) -> dict[str, Any
 
 def is_temporary(answer: httpx2.Response) -> bool:
     if answer.status_code == httpx2.codes.CONFLICT:
-        return bool(answer.json()["code"] == "idempotency_in_progress")
+        return "idempotency_in_progress" in answer.text
     return answer.status_code in TEMPORARY
 
 

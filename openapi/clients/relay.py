@@ -9,11 +9,13 @@ from typing import Final
 from urllib.parse import urlsplit
 
 _SECONDS: Final = 30.0
+_OUT_OF_ORDER: Final = b"<html><body>Service Unavailable</body></html>"
 
 
 class Relay(ThreadingHTTPServer):
     """Hands POSTs on to the server at `target`, and hangs up instead of answering the first one
-    with an Idempotency-Key. `lost` are the keys whose answer was lost."""
+    with an Idempotency-Key; the next for an order gets an answer that is none of Harbor's, as of a
+    proxy. `lost` are the keys whose answer was lost."""
 
     daemon_threads = True
 
@@ -21,6 +23,7 @@ class Relay(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.target = urlsplit(target)
         self.lost: set[str] = set()
+        self.out_of_order: set[str] = set()
 
     @property
     def url(self) -> str:
@@ -36,12 +39,23 @@ class _Handler(BaseHTTPRequestHandler):
         if key not in self.server.lost:
             self.server.lost.add(key)
             return
+        if self.path == "/v1/orders" and key not in self.server.out_of_order:
+            self.server.out_of_order.add(key)
+            self._answer_as_a_proxy()
+            return
         self.send_response(answer.status)
         for name, value in answer.getheaders():
             if name.lower() not in {"date", "server"}:
                 self.send_header(name, value)
         self.end_headers()
         self.wfile.write(body)
+
+    def _answer_as_a_proxy(self) -> None:
+        self.send_response(503)
+        self.send_header("Content-Type", "text/html")
+        self.send_header("Content-Length", str(len(_OUT_OF_ORDER)))
+        self.end_headers()
+        self.wfile.write(_OUT_OF_ORDER)
 
     def log_message(self, *_: object) -> None:
         """Nothing."""

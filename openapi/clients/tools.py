@@ -11,6 +11,8 @@ _ANSWER_SECONDS: Final = 60
 """A Java that starts for the first time is slow."""
 _COLOUR: Final = re.compile(r"\x1b\[[0-9;]*m")
 """Maven is bold even where nobody sees it."""
+_JAVA_OPTIONS: Final = re.compile(r"^(Picked up|NOTE: Picked up) .*$", re.M)
+"""What a Java says first where the environment has options for it, such as -Xmx2g."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,7 +33,8 @@ def missing(tools: Sequence[Tool]) -> str | None:
 def version_in(text: str) -> tuple[int, ...]:
     """The first version that a tool names: `go version go1.26.8 linux/amd64` is (1, 26, 8).
     Empty where there is none."""
-    found = re.search(r"\d+(\.\d+)*", _COLOUR.sub("", text))
+    said = _JAVA_OPTIONS.sub("", _COLOUR.sub("", text))
+    found = re.search(r"\d+(\.\d+)*", said)
     return tuple(map(int, found[0].split("."))) if found else ()
 
 

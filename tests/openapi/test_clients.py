@@ -118,6 +118,10 @@ def test_a_version_without_a_dot_is_one() -> None:
     assert version_in("javac 17") == (17,)
 
 
+def test_a_java_that_first_says_its_options_is_as_new_as_it_is() -> None:
+    assert version_in('Picked up JAVA_TOOL_OPTIONS: -Xmx2g\nopenjdk version "21.0.2"') == (21, 0, 2)
+
+
 def test_a_failure_says_the_step_and_the_last_lines_and_others_go_on(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -146,7 +150,7 @@ def test_a_failure_says_the_step_and_the_last_lines_and_others_go_on(
     assert logged[3:] == [*map(str, range(1, 101)), "no such type"]
 
 
-def test_the_relay_loses_the_first_answer_to_a_key_and_no_other() -> None:
+def test_the_relay_loses_the_first_answer_to_a_key_and_then_answers_as_a_proxy() -> None:
     came: list[str] = []
 
     class Shop(BaseHTTPRequestHandler):
@@ -168,10 +172,15 @@ def test_the_relay_loses_the_first_answer_to_a_key_and_no_other() -> None:
                 with pytest.raises(httpx2.TransportError):
                     httpx2.post(relay.url, content=b"order", headers={"Idempotency-Key": key})
             again = httpx2.post(relay.url, content=b"order", headers={"Idempotency-Key": "a"})
+            orders = f"{relay.url}/v1/orders"
+            proxied = httpx2.post(orders, content=b"order", headers={"Idempotency-Key": "a"})
+            thirdly = httpx2.post(orders, content=b"order", headers={"Idempotency-Key": "a"})
         server.shutdown()
+    assert (proxied.status_code, proxied.headers["Content-Type"]) == (503, "text/html")
+    assert (thirdly.status_code, thirdly.content) == (409, b"order")
     assert (again.status_code, again.content) == (409, b"order")
     assert again.headers["Retry-After"] == "1"
-    assert came == ["a", "b", "a"]
+    assert came == ["a", "b", "a", "a", "a"]
     assert relay.lost == {"a", "b"}
 
 

@@ -32,20 +32,20 @@ def place(order: dict[str, Any]) -> dict[str, Any]:
         try:
             status, retry_after, answer = post(key, body)
         except (OSError, HTTPException):
-            status, retry_after, answer = 0, None, ""  # who knows what became of it?
+            status, retry_after, answer = 0, "", ""  # who knows what became of it?
         if status in {200, 201}:  # 200 is the answer to a repeat: the order was there already
             made: dict[str, Any] = json.loads(answer)
             return made
         if 400 <= status < 500 and status not in COME_AGAIN:
             raise Refused(f"{status}: {answer}")
-        pause = max(pause, float(retry_after or 0))
+        pause = max(pause, float(retry_after) if retry_after.isdigit() else 0)
         if time.monotonic() + pause > give_up_at:
             raise TimeoutError(f"the outcome of {key} is not known")
         time.sleep(pause)
         pause = min(2 * pause, LONGEST_PAUSE)
 
 
-def post(key: str, body: str) -> tuple[int, str | None, str]:
+def post(key: str, body: str) -> tuple[int, str, str]:
     """Status, Retry-After and body of one answer."""
     where = urlsplit(HARBOR_URL)
     kind = HTTPSConnection if where.scheme == "https" else HTTPConnection
@@ -59,7 +59,7 @@ def post(key: str, body: str) -> tuple[int, str | None, str]:
         connection.request("POST", "/v1/orders", body, headers)
         response = connection.getresponse()
         answer = response.read().decode(errors="replace")
-        return response.status, response.headers["Retry-After"], answer
+        return response.status, response.headers.get("Retry-After", ""), answer
     finally:
         connection.close()
 

@@ -31,14 +31,20 @@ func placeOrder(
 		case answer.JSON200 != nil:
 			return answer.JSON200, nil
 		default:
-			after, err := strconv.Atoi(answer.HTTPResponse.Header.Get("Retry-After"))
-			if err == nil {
-				seconds = after
-			} else if answer.StatusCode() < http.StatusInternalServerError {
+			after := answer.HTTPResponse.Header.Get("Retry-After")
+			if after == "" && !isTemporary(answer.StatusCode()) {
 				return nil, fmt.Errorf("refused: %s", answer.Body)
+			}
+			if asked, err := strconv.Atoi(after); err == nil {
+				seconds = asked
 			}
 		}
 		time.Sleep(time.Duration(seconds) * time.Second)
 	}
 	return nil, errors.New("no answer yet: ask again, with the same key")
+}
+
+func isTemporary(status int) bool {
+	return status >= http.StatusInternalServerError ||
+		status == http.StatusRequestTimeout || status == http.StatusTooManyRequests
 }

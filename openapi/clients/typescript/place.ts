@@ -17,11 +17,13 @@ export async function placeOrder(
   for (let attempt = 1; ; attempt += 1) {
     const answer = await harbor.POST("/v1/orders", { params, body }).catch(() => undefined);
     if (answer?.data !== undefined) return answer.data;
-    const seconds = answer?.response.headers.get("Retry-After");
-    const refused = answer !== undefined && answer.response.status < 500 && !seconds;
+    const status = answer?.response.status ?? 500;
+    const after = answer?.response.headers.get("Retry-After") ?? "";
+    const refused = !after && status < 500 && status !== 408 && status !== 429;
     if (refused || attempt === ATTEMPTS) {
-      throw new Error(answer?.error.detail ?? "Harbor cannot be reached.");
+      throw new Error(answer?.error?.detail ?? "Harbor has no answer yet.");
     }
-    await wait(1000 * Number(seconds ?? attempt));
+    const seconds = Number.parseInt(after);
+    await wait(1000 * (Number.isNaN(seconds) ? attempt : seconds));
   }
 }

@@ -4,7 +4,6 @@ import harbor.client.ApiException;
 import harbor.client.api.OrdersApi;
 import harbor.client.model.Order;
 import harbor.client.model.OrderRequest;
-import java.util.Optional;
 
 final class Placing {
   private static final int ATTEMPTS = 5;
@@ -18,17 +17,24 @@ final class Placing {
       try {
         return orders.placeOrder(key, request);
       } catch (ApiException failure) {
-        boolean answered = failure.getCode() != 0;
-        Optional<String> seconds =
-            answered
-                ? failure.getResponseHeaders().firstValue("Retry-After")
-                : Optional.empty();
-        boolean refused = answered && failure.getCode() < 500 && seconds.isEmpty();
+        String after = retryAfter(failure);
+        boolean refused = after.isEmpty() && !isTemporary(failure.getCode());
         if (refused || attempt == ATTEMPTS) {
           throw failure;
         }
-        Thread.sleep(1000 * seconds.map(Long::parseLong).orElse((long) attempt));
+        Thread.sleep(1000 * (after.matches("\\d{1,4}") ? Long.parseLong(after) : attempt));
       }
     }
+  }
+
+  /** What there is no status of was not answered. */
+  private static boolean isTemporary(int status) {
+    return status == 0 || status == 408 || status == 429 || status >= 500;
+  }
+
+  private static String retryAfter(ApiException failure) {
+    return failure.getCode() == 0
+        ? ""
+        : failure.getResponseHeaders().firstValue("Retry-After").orElse("");
   }
 }
