@@ -212,7 +212,9 @@ class SqlIdempotencyStore(IdempotencyStore):
             .limit(limit)
         )
         if self._database.is_postgresql:
-            expired = expired.with_for_update(skip_locked=True)
+            # In a CTE, for a subquery that locks is carried out anew for each row where the planner
+            # takes the table for an empty one, and finds others each time.
+            expired = select(expired.with_for_update(skip_locked=True).cte("expired"))
         statement = (
             update(idempotency_keys)
             .where(tuple_(keys.merchant_id, keys.key).in_(expired))
