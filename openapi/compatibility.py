@@ -7,6 +7,7 @@ from typing import Any, Final
 from openapi.document import Document
 from openapi.exchanges import Exchange
 from openapi.findings import Breakage, Finding, Place
+from openapi.generated import operation_findings, title_findings
 from openapi.operations import Operation, operations, webhooks
 from openapi.security import scheme_findings, security_findings
 
@@ -31,6 +32,7 @@ def breaking_changes(released: Document, current: Document) -> Sequence[Breakage
 
 
 def _findings(released: Document, current: Document) -> Iterator[Finding]:
+    yield from title_findings(released, current)
     yield from _servers(_of_document(released), _of_document(current))
     yield from scheme_findings(released, current)
     now = {each.place: each for each in operations(current)}
@@ -41,7 +43,7 @@ def _findings(released: Document, current: Document) -> Iterator[Finding]:
     hooks = {each.place: each for each in webhooks(current)}
     for hook in webhooks(released):
         if hook.place in hooks:
-            yield from _same_place(hook, hooks[hook.place])
+            yield from _compared(hook, hooks[hook.place])
         else:
             what = "it is not sent any more: receivers wait for it in vain."
             yield _about(hook, "removed", what)
@@ -52,33 +54,25 @@ def _operation(
 ) -> Iterator[Finding]:
     """`there` is what stands at its address, `namesake` what has its operation id."""
     if there is not None:
-        yield from _same_place(released, there)
+        yield from _compared(released, there)
     elif namesake is not None:
         address = f"{namesake.method.upper()} {namesake.path}"
         what = (
             f"it moved to {address}: whoever calls it where it was is told that nothing is there."
         )
         yield _about(released, "moved", what)
-        yield from Exchange(released=released, current=namesake).findings()
-        yield from security_findings(released, namesake)
+        yield from _compared(released, namesake)
     else:
         address = f"{released.method.upper()} {released.path}"
         what = f"{address} is gone: whoever calls it is told that nothing is there."
         yield _about(released, "removed", what)
 
 
-def _same_place(released: Operation, current: Operation) -> Iterator[Finding]:
-    if released.id is not None and released.id != current.id:
-        now = (
-            "has no operation id any more"
-            if current.id is None
-            else f"is called `{current.id}` now"
-        )
-        what = f"it {now}: clients that are generated anew have another function for it."
-        yield _about(released, "renamed", what)
-    before, now_there = _of_operation(released), _of_operation(current)
+def _compared(released: Operation, current: Operation) -> Iterator[Finding]:
+    yield from operation_findings(released, current)
     if released.servers or current.servers:
-        yield from _servers(before, now_there, released.label)
+        before, now = _of_operation(released), _of_operation(current)
+        yield from _servers(before, now, released.label)
     if not released.is_webhook:
         yield from security_findings(released, current)
     yield from Exchange(released=released, current=current).findings()

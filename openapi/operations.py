@@ -30,6 +30,11 @@ class Operation:
         return found
 
     @property
+    def tag(self) -> str | None:
+        """The first, by which clients are divided."""
+        return next(iter(self.node.get("tags", ())), None)
+
+    @property
     def label(self) -> str:
         if self.is_webhook:
             return f"webhook {self.path}"

@@ -258,6 +258,23 @@ BREAKING = {
         id=r"get_order\.renamed",
         says="get_order: it is called `fetch_order` now",
     ),
+    "an operation has another first tag": Seeded(
+        change=lambda d: d.operation("get_order").update(tags=["Purchases", "Orders"]),
+        id=r"tags\.Orders\.Purchases",
+        says="get_order: the first tag is `Purchases` now (`Orders` before): clients that are"
+        " generated anew have it in another class.",
+    ),
+    "an operation has no tag any more": Seeded(
+        change=lambda d: d.operation("get_order").pop("tags"),
+        id=r"tags\.Orders\.None",
+        says="get_order: the first tag is none now (`Orders` before)",
+    ),
+    "the title is another": Seeded(
+        change=lambda d: d.whole["info"].update(title="Harbor Purchases"),
+        id=r"info\.title",
+        says="the title is `Harbor Purchases` now (`Harbor Payments` before): clients that are"
+        " generated anew have another package.",
+    ),
     "a path calls its parameter another name": Seeded(
         change=_rename_path_parameter,
         id=r"get_refund\.path\.refund_id\.renamed",
@@ -325,6 +342,18 @@ def test_it_is_caught_when(name: str) -> None:
 def test_a_component_is_told_of_once_with_those_whom_it_breaks() -> None:
     (found,) = broken_by(lambda d: _without(d.answer("get_order"), "failure"))
     assert re.match(r"place_order, \w+, \w+ and \d+ more: ", found.sentence)
+
+
+def test_a_tag_is_told_of_once_with_all_of_its_operations() -> None:
+    def change(draft: Draft) -> None:
+        for operation in draft.operations():
+            if operation["tags"] == ["Payments"]:
+                operation["tags"] = ["Money"]
+
+    (found,) = broken_by(change)
+    assert re.match(
+        r"capture_order, \w+, \w+ and \d+ more: the first tag is `Money`", found.sentence
+    )
 
 
 def test_what_breaks_in_two_ways_is_told_twice() -> None:

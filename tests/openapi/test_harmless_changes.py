@@ -30,7 +30,7 @@ def _say_everything_in_other_words(draft: Draft) -> None:
             node["examples"] = []
         node.pop("example", None)
     for operation in draft.operations():
-        operation["tags"] = ["Other"]
+        operation["tags"] = [*operation["tags"], "Other"]
 
 
 def _objects(node: Any) -> Iterator[dict[str, Any]]:
