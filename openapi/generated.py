@@ -1,11 +1,12 @@
-"""What generated clients are made of besides schemas: names of packages, classes and functions.
-Another one there breaks nobody who has a client, but whoever generates it anew."""
+"""What generated clients are made of besides schemas: names of packages, classes and functions, and
+the order of arguments. Another one there breaks nobody who has a client, but whoever generates it
+anew."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
-from openapi.document import Document
+from openapi.document import Document, Node
 from openapi.findings import Finding, Place
-from openapi.operations import Operation
+from openapi.operations import Operation, ParameterKey
 
 
 def title_findings(released: Document, current: Document) -> Iterator[Finding]:
@@ -28,6 +29,8 @@ def operation_findings(released: Operation, current: Operation) -> Iterator[Find
         yield Finding(place=place, rule="renamed", what=what)
     if released.tag != current.tag:
         yield _tagged(place, released.tag, current.tag)
+    if not released.is_webhook:
+        yield from _order(released, current)
 
 
 def _tagged(place: Place, released: str | None, current: str | None) -> Finding:
@@ -38,6 +41,29 @@ def _tagged(place: Place, released: str | None, current: str | None) -> Finding:
     )
     rule = f"tags.{released}.{current}"
     return Finding(place=place, rule=rule, what=what, once=rule)
+
+
+def _order(released: Operation, current: Operation) -> Iterator[Finding]:
+    """Java's calls are positional. What is gone, or new and required, is told by itself."""
+    before, now = _arguments(released), _arguments(current)
+    left = [key for key in before if key in now]
+    kept = [key for key in now if key in before or not now[key].get("required")]
+    for was, comes in zip(left, kept, strict=False):
+        if was != comes:
+            what = (
+                f"`{now[comes]['name']}` comes where `{before[was]['name']}` was: clients that are"
+                " generated anew and call by position pass one for the other."
+            )
+            label = released.label
+            place = Place(operation=label, side="parameters", owner=label)
+            yield Finding(place=place, rule="order", what=what)
+            return
+
+
+def _arguments(operation: Operation) -> Mapping[ParameterKey, Node]:
+    """The parameters as they stand in a call: first those that are required."""
+    given = ((key, parameter) for key, (parameter, _) in operation.parameters().items())
+    return dict(sorted(given, key=lambda each: not each[1].get("required")))
 
 
 def _quoted(name: str | None) -> str:

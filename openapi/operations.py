@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from openapi.document import Document, Node
 
@@ -11,6 +11,10 @@ _METHODS: Final = ("get", "put", "post", "delete", "options", "head", "patch", "
 _PARAMETER: Final = re.compile(r"{([^{}]*)}")
 _NO_PARAMETERS: Final = frozenset({"accept", "content-type", "authorization"})
 """Headers that are described elsewhere (OpenAPI 3.1, 4.8.12.2)."""
+
+ParameterKey: TypeAlias = tuple[str, str]
+"""Where a parameter is, and what it is called there: a header in lower case, a path's parameter by
+its position."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,9 +60,8 @@ class Operation:
         found: Sequence[Node] | None = self.node.get("servers") or self.item.get("servers")
         return found
 
-    def parameters(self) -> Mapping[tuple[str, str], tuple[Node, str | None]]:
-        """By where they are and what they are called: a header in lower case, a path's parameter
-        by its position. Each with the name of its component, if it is one."""
+    def parameters(self) -> Mapping[ParameterKey, tuple[Node, str | None]]:
+        """Each with the name of its component, if it is one."""
         found = {}
         for given in (*self.item.get("parameters", ()), *self.node.get("parameters", ())):
             parameter = self.document.find(given)

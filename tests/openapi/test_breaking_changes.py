@@ -243,6 +243,19 @@ BREAKING = {
         says="is 10 now where it is left out (25 before)",
         others=True,
     ),
+    "two parameters change places": Seeded(
+        change=lambda d: d.operation("list_orders")["parameters"].reverse(),
+        id=r"list_orders\.parameters\.order",
+        says="list_orders: `created_before` comes where `limit` was: clients that are generated"
+        " anew and call by position pass one for the other.",
+    ),
+    "a new parameter is not the last": Seeded(
+        change=lambda d: d.operation("list_orders")["parameters"].insert(
+            1, {"name": "region", "in": "query", "schema": {"type": "string"}}
+        ),
+        id=r"list_orders\.parameters\.order",
+        says="list_orders: `region` comes where `cursor` was",
+    ),
     "a path is another": Seeded(
         change=lambda d: _move(d, "list_customer_orders", "/v1/orders-of/{customer_id}"),
         id=r"list_customer_orders\.moved",

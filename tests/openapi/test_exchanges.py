@@ -87,6 +87,37 @@ def test_two_parameters_of_a_path_that_change_places_are_two_others() -> None:
     assert ids(at("a", "b"), at("a", "b")) == []
 
 
+def test_arguments_stand_where_they_stood() -> None:
+    a, b = _parameter("a", required=True), _parameter("b", required=True)
+    c, d = _parameter("c"), _parameter("d")
+    order = ["make.parameters.order"]
+    assert ids(_with(a, b, c), _with(b, a, c)) == order
+    assert ids(_with(a, c), _with(a, d, c)) == order
+    # Those that are required come first in any case.
+    assert ids(_with(a, b, c), _with(c, a, b)) == []
+    assert ids(_with(a, c), _with(d, a, c)) == order
+    assert ids(_with(a, c), _with(a, c, d)) == []
+    # What is told already is not told again.
+    assert ids(_with(a, c, d), _with(a, d)) == ["make.query.c.removed"]
+    assert ids(_with(a, c), _with(b, a, c)) == ["make.query.b.required"]
+
+
+def test_an_argument_that_may_be_left_out_goes_behind_those_that_may_not() -> None:
+    a, b = (_parameter(name, required=True) for name in "ab")
+    assert ids(_with(a, b), _with(a, {**b, "required": False})) == []
+    assert ids(_with(a, b), _with({**a, "required": False}, b)) == ["make.parameters.order"]
+
+
+def test_the_headers_of_a_webhook_are_no_arguments() -> None:
+    def telling(*names: str) -> Any:
+        found = hook(TEXT)
+        headers = [_parameter(name, "header") for name in names]
+        found.whole["webhooks"]["thing.made"]["post"]["parameters"] = headers
+        return found
+
+    assert ids(telling("a", "b"), telling("b", "a")) == []
+
+
 @pytest.mark.parametrize(
     "changes",
     [{"style": "spaceDelimited"}, {"explode": False}, {"allowReserved": True}],
