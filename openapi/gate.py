@@ -3,7 +3,7 @@ of the last release, unless it is meant."""
 
 import argparse
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -12,7 +12,7 @@ from openapi.checkout import HERE, Checkout, Refused, version_of
 from openapi.compatibility import breaking_changes
 from openapi.document import BadDocument, Document, read_document
 from openapi.findings import Breakage
-from openapi.intended import read_intended, without_intended
+from openapi.intended import Intended, entry_of, read_intended, without_intended
 
 _DESCRIPTION: Final = """\
 Compare openapi/harbor-v1.json with the last released one, openapi/released/harbor-v1.json, and say
@@ -26,20 +26,17 @@ _WAYS_ON: Final = """\
 Either change it so that released clients go on working (docs/versioning.md says how), or, when it
 is meant, say so in openapi/intended.toml with a reason that a partner would understand:
 
-[[change]]
-id = "{id}"
-reason = "..."
 """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """`released` is None when nothing was released yet; `intended` are the reasons, by id."""
+    """`released` is None when nothing was released yet; `breakages` are not meant."""
 
     released: Document | None
     current: Document
     breakages: Sequence[Breakage]
-    intended: Mapping[str, str]
+    intended: Intended
 
 
 def examine(checkout: Checkout) -> Verdict:
@@ -83,7 +80,7 @@ def _judge(checkout: Checkout) -> int:
         sys.stdout.write(f"No breaking changes since {since}.\n")
         return 0
     sys.stdout.write(report(verdict.breakages, verdict.released))
-    sys.stdout.write(_WAYS_ON.format(id=verdict.breakages[0].id))
+    sys.stdout.write(_WAYS_ON + "\n".join(map(entry_of, verdict.breakages)))
     return 1
 
 

@@ -73,8 +73,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stderr.write(f"{error}\n")
         return 2
     sys.stdout.write(f"Released {verdict.current.version}. Commit openapi/.\n")
-    for name, reason in sorted(verdict.intended.items()):
-        sys.stdout.write(f"Broken, as it was meant: {name}: {reason}\n")
+    for meant, reason in verdict.intended.items():
+        sys.stdout.write(f"Broken, as it was meant: {meant.sentence} {reason}\n")
     return 0
 
 

@@ -13,6 +13,12 @@ from tests.openapi.drafts import COMMITTED, Draft, committed
 
 CHECKOUT = COMMITTED.parents[1]
 MAXIMUM = "place_order.request.amount_cents.maximum"
+SAYS = (
+    "place_order: `amount_cents` may be at most 500 now (10000000 before): whoever sends more is"
+    " refused."
+)
+MEANT = f'[[change]]\nid = "{MAXIMUM}"\nwhat = "{SAYS}"\n'
+REASON = 'reason = "The gateway takes no more."\n'
 CHANGELOG = "# Changes\n\n## Unreleased\n\n## 0.1.0 - 2026-11-21\n\n- Orders.\n"
 
 
@@ -112,20 +118,40 @@ def test_a_breaking_change_is_told_with_the_ways_on(place: Place) -> None:
     assert code == 1
     assert said.startswith("1 change breaks clients of 0.1.0:\n\n" + MAXIMUM)
     assert "`amount_cents` may be at most 500 now (10000000 before)" in said
-    assert f'[[change]]\nid = "{MAXIMUM}"\nreason = "..."\n' in said
+    assert said.endswith(f'\n\n{MEANT}reason = "..."\n')
     assert "docs/versioning.md" in said
+
+
+def test_an_entry_can_be_pasted_whatever_it_says(place: Place) -> None:
+    form = place.draft.body("place_order")
+    place.draft.member(form, "currency")["pattern"] = r'^["\\\w]$'
+    place.draft.member(form, "capture_method")["enum"].remove("manual")
+    place.write("0.2.0")
+    _, said = place.gate()
+    place.intend(said[said.index("[[change]]") :].replace('"..."', '"It is as it is."'))
+    assert place.gate() == (0, "No breaking changes since 0.1.0 but 2 that are meant.\n")
+
+
+def test_an_entry_covers_no_other_values_than_it_says(place: Place) -> None:
+    place.draft.member(place.draft.body("place_order"), "amount_cents")["maximum"] = 400
+    place.write("0.2.0")
+    place.intend(MEANT + REASON)
+    code, said = place.gate()
+    assert code == 1
+    assert f"`{MAXIMUM}` breaks something else by now. What was meant:\n    {SAYS}\n" in said
+    assert "may be at most 400 now" in said
 
 
 def test_what_is_meant_passes_with_its_reason(place: Place) -> None:
     place.lower_the_maximum()
-    place.intend(f'[[change]]\nid = "{MAXIMUM}"\nreason = "The gateway takes no more."\n')
+    place.intend(MEANT + REASON)
     assert place.gate() == (0, "No breaking changes since 0.1.0 but 1 that are meant.\n")
 
 
 def test_what_else_breaks_is_told_all_the_same(place: Place) -> None:
     place.draft.operation("get_order")["operationId"] = "fetch_order"
     place.lower_the_maximum()
-    place.intend(f'[[change]]\nid = "{MAXIMUM}"\nreason = "The gateway takes no more."\n')
+    place.intend(MEANT + REASON)
     code, said = place.gate()
     assert code == 1
     assert "get_order.renamed" in said
@@ -135,16 +161,19 @@ def test_what_else_breaks_is_told_all_the_same(place: Place) -> None:
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        (f'[[change]]\nid = "{MAXIMUM}"\n', "change 1 has no reason: say why."),
-        (f'[[change]]\nid = "{MAXIMUM}"\nreason = " "\n', "change 1 has no reason"),
-        (f'[[change]]\nid = "{MAXIMUM}"\nreason = 1\n', "change 1 has no reason"),
-        ('[[change]]\nreason = "So."\n', "change 1 has no id"),
-        (f'[[change]]\nid = "{MAXIMUM}"\nreson = "So."\n', "`reson` means nothing here"),
-        (f'[[changes]]\nid = "{MAXIMUM}"\nreason = "So."\n', "`changes` means nothing here"),
-        (f'[change]\nid = "{MAXIMUM}"\nreason = "So."\n', "write each entry under [[change]]"),
+        (MEANT, "change 1 has no reason: say why, in words."),
+        (MEANT + 'reason = " "\n', "change 1 has no reason"),
+        (MEANT + 'reason = "..."\n', "change 1 has no reason"),
+        (MEANT + 'reason = "1 + 1 = 2!"\n', "change 1 has no reason"),
+        (MEANT + "reason = 1\n", "change 1 has no reason"),
+        (f"[[change]]\n{REASON}", "change 1 has no id: the gate prints it."),
+        (f'[[change]]\nid = "{MAXIMUM}"\n{REASON}', "change 1 has no what: the gate prints it."),
+        (MEANT + 'reson = "It is so."\n', "`reson` means nothing here"),
+        (MEANT.replace("change", "changes") + REASON, "`changes` means nothing here"),
+        (f'[change]\nid = "{MAXIMUM}"\n', "write each entry under [[change]]"),
         ("change = [1]\n", "write each entry under [[change]]"),
-        ('[[change]]\nid = "no.such"\nreason = "So."\n', "`no.such` breaks nothing"),
-        (f'[[change]]\nid = "{MAXIMUM}"\nreason = "So."\n' * 2, "is there twice"),
+        (MEANT.replace(MAXIMUM, "no.such") + REASON, "`no.such` breaks nothing"),
+        ((MEANT + REASON) * 2, "is there twice"),
         ("[[change\n", "cannot be read"),
     ],
 )
@@ -158,7 +187,7 @@ def test_an_entry_that_is_not_right_is_refused(place: Place, text: str, says: st
 
 
 def test_a_stale_entry_is_refused_before_the_first_release_too(empty: Place) -> None:
-    empty.intend(f'[[change]]\nid = "{MAXIMUM}"\nreason = "So."\n')
+    empty.intend(MEANT + REASON)
     code, said = empty.gate()
     assert (code, "breaks nothing" in said) == (1, True)
 
@@ -203,11 +232,11 @@ def test_a_release_moves_the_document_forward_and_forgets_what_was_meant(place: 
     head = place.intended()
     place.lower_the_maximum()
     place.note("0.2.0")
-    place.intend(f'[[change]]\nid = "{MAXIMUM}"\nreason = "The gateway takes no more."\n')
+    place.intend(MEANT + REASON)
     code, said = place.release()
     assert code == 0
     assert said.splitlines()[0] == "Released 0.2.0. Commit openapi/."
-    assert f"{MAXIMUM}: The gateway takes no more." in said
+    assert f"Broken, as it was meant: {SAYS} The gateway takes no more.\n" in said
     assert place.intended() == head
     assert json.loads(place.released.read_bytes())["info"]["version"] == "0.2.0"
     assert place.gate() == (0, "No breaking changes since 0.2.0.\n")
