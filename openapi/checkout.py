@@ -45,18 +45,19 @@ class Checkout:
         """Raises BadDocument."""
         return read_document(self.current, "openapi/harbor-v1.json")
 
-    def read_released(self) -> Document | None:
-        """None when nothing was released yet. Raises BadDocument, Refused."""
-        if not self.released.exists():
-            if self.seal.exists():
-                raise Refused("openapi/released/harbor-v1.json is gone. Only a release changes it.")
-            return None
-        document = read_document(self.released, "openapi/released/harbor-v1.json")
-        sealed = self.seal.read_text("utf-8") if self.seal.exists() else ""
-        if sealed != seal_of(self.released.read_bytes()):
+    def read_released(self) -> Document:
+        """Raises BadDocument, Refused."""
+        if not (self.released.exists() and self.seal.exists()):
             raise Refused(
-                "openapi/released/harbor-v1.json was changed by hand: take it back as it was in"
-                " git. Only `make release-openapi` moves it, and only forward."
+                "openapi/released is not whole, and without it nothing can be judged:"
+                " `git checkout HEAD -- openapi/released` brings it back."
+            )
+        document = read_document(self.released, "openapi/released/harbor-v1.json")
+        if self.seal.read_text("utf-8") != seal_of(self.released.read_bytes()):
+            raise Refused(
+                "openapi/released/harbor-v1.json is not as it was released:"
+                " `git checkout HEAD -- openapi/released` brings it back. Only"
+                " `make release-openapi` moves it, and only forward."
             )
         if not self.is_noted(document.version):
             raise Refused(

@@ -31,9 +31,9 @@ is meant, say so in openapi/intended.toml with a reason that a partner would und
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """`released` is None when nothing was released yet; `breakages` are not meant."""
+    """`breakages` are those that are not meant."""
 
-    released: Document | None
+    released: Document
     current: Document
     breakages: Sequence[Breakage]
     intended: Intended
@@ -43,14 +43,13 @@ def examine(checkout: Checkout) -> Verdict:
     """What breaks that is not meant. Raises Refused when a file is not as it has to be, and
     BadDocument."""
     current, released = checkout.read_current(), checkout.read_released()
-    if released is not None and version_of(released) > version_of(current):
+    if version_of(released) > version_of(current):
         raise Refused(
             f"{released.called} is {released.version}, and newer than {current.called},"
             f" {current.version}: raise the version in pyproject.toml, and `make openapi`."
         )
-    found = [] if released is None else breaking_changes(released, current)
     intended = read_intended(checkout.intended)
-    left = without_intended(found, intended)
+    left = without_intended(breaking_changes(released, current), intended)
     return Verdict(released=released, current=current, breakages=left, intended=intended)
 
 
@@ -71,9 +70,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _judge(checkout: Checkout) -> int:
     verdict = examine(checkout)
-    if verdict.released is None:
-        sys.stdout.write("No document was released yet, so no change can break anything.\n")
-        return 0
     if not verdict.breakages:
         meant = f" but {len(verdict.intended)} that are meant" if verdict.intended else ""
         since = f"{verdict.released.version}{meant}"

@@ -22,7 +22,7 @@ heading for it.
 def release(checkout: Checkout) -> Verdict:
     """Raises Refused, BadDocument; nothing is written then."""
     verdict = examine(checkout)
-    if verdict.released is not None and verdict.breakages:
+    if verdict.breakages:
         raise Refused(
             report(verdict.breakages, verdict.released)
             + "Nothing was released: see `python -m openapi.gate`."
@@ -34,16 +34,14 @@ def release(checkout: Checkout) -> Verdict:
             f" such as `## {verdict.current.version} - 2026-11-21`."
         )
     content = checkout.current.read_bytes()
-    checkout.released.parent.mkdir(exist_ok=True)
     checkout.released.write_bytes(content)
     checkout.seal.write_text(seal_of(content), "utf-8")
     _empty(checkout.intended)
     return verdict
 
 
-def _check_version(released: Document | None, current: Document) -> None:
-    version = version_of(current)
-    if released is not None and version <= version_of(released):
+def _check_version(released: Document, current: Document) -> None:
+    if version_of(current) <= version_of(released):
         raise Refused(
             f"{current.version} is not greater than {released.version}, which is released: raise"
             " the version in pyproject.toml, and `make openapi`."
