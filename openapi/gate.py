@@ -46,7 +46,12 @@ def examine(checkout: Checkout) -> Verdict:
     if version_of(released) > version_of(current):
         raise Refused(
             f"{released.called} is {released.version}, and newer than {current.called},"
-            f" {current.version}: raise the version in pyproject.toml, and `make openapi`."
+            f" {current.version}: raise `version` in pyproject.toml, then `make openapi`."
+        )
+    if released.version == current.version and released.whole != current.whole:
+        raise Refused(
+            f"{current.called} says that it is {current.version}, as released, and is another"
+            " document: raise `version` in pyproject.toml, then `make openapi`."
         )
     intended = read_intended(checkout.intended)
     left = without_intended(breaking_changes(released, current), intended)

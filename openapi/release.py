@@ -44,7 +44,7 @@ def _check_version(released: Document, current: Document) -> None:
     if version_of(current) <= version_of(released):
         raise Refused(
             f"{current.version} is not greater than {released.version}, which is released: raise"
-            " the version in pyproject.toml, and `make openapi`."
+            " `version` in pyproject.toml, then `make openapi`."
         )
 
 
