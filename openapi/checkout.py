@@ -67,9 +67,11 @@ class Checkout:
         return document
 
     def is_noted(self, version: str) -> bool:
-        """Whether the version has a heading in the change log."""
-        changes = (self.root / "CHANGELOG.md").read_text("utf-8")
-        return version in _HEADING.findall(changes)
+        """Whether the version has a heading in the change log. Raises Refused."""
+        changes = self.root / "CHANGELOG.md"
+        if not changes.exists():
+            raise Refused("CHANGELOG.md is missing: each release has a heading in it.")
+        return version in _HEADING.findall(changes.read_text("utf-8"))
 
 
 def seal_of(content: bytes) -> str:

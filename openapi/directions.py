@@ -32,8 +32,13 @@ class Direction:
         if not self.is_request:
             now, before = before, now
         rule = f"{limit.rule} value" if limit.value else limit.rule
-        return self.say(rule, now=now, before=before, value=limit.value)
+        unit = _UNITS.get(limit.rule[3:], "") + ("" if limit.narrow == "1" else "s")
+        return self.say(rule, now=now, before=before, value=limit.value, unit=unit)
 
+
+_UNITS: Final = {"Length": "character", "Items": "item", "Properties": "member"}
+_MOST: Final = tuple(f"max{counted}" for counted in _UNITS)
+_LEAST: Final = tuple(f"min{counted}" for counted in _UNITS)
 
 _REQUEST: Final = {
     "removed": "is gone: whoever sends it is refused.",
@@ -48,18 +53,13 @@ _REQUEST: Final = {
     "enum value": "does not take {value} any more: whoever sends it is refused.",
     "maximum": "may be at most {now} now ({before} before): whoever sends more is refused.",
     "minimum": "has to be at least {now} now ({before} before): whoever sends less is refused.",
-    "maxLength": "may have at most {now} characters now ({before} before): whoever sends more is"
-    " refused.",
-    "minLength": "has to have at least {now} characters now ({before} before): whoever sends fewer"
-    " is refused.",
-    "maxItems": "may have at most {now} items now ({before} before): whoever sends more is"
-    " refused.",
-    "minItems": "has to have at least {now} items now ({before} before): whoever sends fewer is"
-    " refused.",
-    "maxProperties": "may have at most {now} members now ({before} before): whoever sends more is"
-    " refused.",
-    "minProperties": "has to have at least {now} members now ({before} before): whoever sends fewer"
-    " is refused.",
+    **dict.fromkeys(
+        _MOST, "may have at most {now} {unit} now ({before} before): whoever sends more is refused."
+    ),
+    **dict.fromkeys(
+        _LEAST,
+        "has to have at least {now} {unit} now ({before} before): whoever sends fewer is refused.",
+    ),
     "pattern": "has to match {now} now ({before} before): whoever sends anything else is refused.",
     "format": "has to have the format {now} now ({before} before): whoever sends anything else is"
     " refused.",
@@ -85,18 +85,15 @@ _RESPONSE: Final = {
     "maximum": "is no longer at most {before} ({now} now): clients that check it, or store it in"
     " that size, fail.",
     "minimum": "is no longer at least {before} ({now} now): clients that check it fail.",
-    "maxLength": "no longer has at most {before} characters ({now} now): clients that check it, or"
-    " store it in that size, fail.",
-    "minLength": "no longer has at least {before} characters ({now} now): clients that count on"
-    " them fail.",
-    "maxItems": "no longer has at most {before} items ({now} now): clients that check it, or have"
-    " room for that many, fail.",
-    "minItems": "no longer has at least {before} items ({now} now): clients that count on them"
-    " fail.",
-    "maxProperties": "no longer has at most {before} members ({now} now): clients that check it, or"
-    " have room for that many, fail.",
-    "minProperties": "no longer has at least {before} members ({now} now): clients that count on"
-    " them fail.",
+    **dict.fromkeys(
+        _MOST,
+        "no longer has at most {before} {unit} ({now} now): clients that check it, or have no room"
+        " for more, fail.",
+    ),
+    **dict.fromkeys(
+        _LEAST,
+        "no longer has at least {before} {unit} ({now} now): clients that count on as many fail.",
+    ),
     "pattern": "no longer matches {before} ({now} now): clients that check it fail.",
     "format": "no longer has the format {before} ({now} now): clients that were generated with it"
     " fail when they read another.",

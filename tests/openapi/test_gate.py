@@ -208,6 +208,12 @@ def test_what_is_released_has_a_heading(place: Place) -> None:
     assert (code, "no heading for 0.1.0" in said) == (1, True)
 
 
+def test_a_change_log_that_is_missing_is_missed(place: Place) -> None:
+    (place.root / "CHANGELOG.md").unlink()
+    for answer in (place.gate(), place.release()):
+        assert answer == (1, "CHANGELOG.md is missing: each release has a heading in it.\n")
+
+
 def test_what_is_released_is_not_newer_than_what_is_there(place: Place) -> None:
     place.write("0.0.9")
     code, said = place.gate()

@@ -109,6 +109,25 @@ def test_what_is_read_must_not_become_wider(narrow: Schema, wide: Schema, rule: 
     assert [each for each in read(wide, narrow) if each != "format"] == []
 
 
+@pytest.mark.parametrize(
+    ("kind", "keyword", "unit"),
+    [
+        ("string", "Length", "character"),
+        ("array", "Items", "item"),
+        ("object", "Properties", "member"),
+    ],
+)
+def test_one_is_told_as_one(kind: str, keyword: str, unit: str) -> None:
+    one, two = ({"type": kind, f"max{keyword}": most} for most in (1, 2))
+    (found,) = sentences(sending(two), sending(one))
+    assert f"may have at most 1 {unit} now (2 before)" in found
+    (found,) = sentences(reading(one), reading(two))
+    assert f"no longer has at most 1 {unit} (2 now)" in found
+    few, many = ({"type": kind, f"min{keyword}": fewest} for fewest in (0, 2))
+    (found,) = sentences(sending(few), sending(many))
+    assert f"has to have at least 2 {unit}s now (0 before)" in found
+
+
 @pytest.mark.parametrize("keyword", ["not", "if", "contains", "readOnly", "contentEncoding"])
 def test_what_cannot_be_judged_counts_as_breaking(keyword: str) -> None:
     assert sent(TEXT, {**TEXT, keyword: {"maxLength": 1}}) == [keyword]
