@@ -47,8 +47,10 @@ _REQUEST: Final = {
     "null": "must not be null any more: whoever sends null is refused.",
     "variant": "does not take {value} any more: whoever sends that is refused.",
     "closed": "takes no other members any more: whoever sends some is refused.",
-    "default": "is {now} now where it is left out ({before} before): whoever leaves it out gets"
+    "left out": "is {now} now where it is left out ({before} before): whoever leaves it out gets"
     " something else.",
+    "left open": "is no longer {before} where it is left out: whoever leaves it out gets something"
+    " else.",
     "enum": "takes only {now} now: whoever sends anything else is refused.",
     "enum value": "does not take {value} any more: whoever sends it is refused.",
     "maximum": "may be at most {now} now ({before} before): whoever sends more is refused.",
@@ -75,6 +77,10 @@ _RESPONSE: Final = {
     "null": "can be null now: clients that were generated without null fail when they read it.",
     "variant": "can be {value} now: clients that do not know this form fail when they read it.",
     "closed": "can have members now that are not described: clients that were told there are none"
+    " fail.",
+    "left out": "stands for {now} now where it is left out ({before} before): clients that know it"
+    " as before take it for something else.",
+    "left open": "no longer stands for {before} where it is left out: clients that count on it"
     " fail.",
     "unforeseen": "is new where nothing else was to come: clients that were told so fail.",
     "enum": "can be anything now (only {before} before): clients that know only those fail.",

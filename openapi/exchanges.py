@@ -43,19 +43,19 @@ class Exchange:
         label = self.released.label
         return Place(operation=label, side=side, whole=whole, path=path, owner=label)
 
-    def _schemas(
-        self, direction: Direction, place: Place, released: object, current: object
-    ) -> Iterator[Finding]:
-        comparison = Comparison(
+    def _comparison(self, direction: Direction) -> Comparison:
+        return Comparison(
             released=self.released.document, current=self.current.document, direction=direction
         )
-        return comparison.schemas(place, released, current)
 
     def _text(
         self, direction: Direction, place: Place, released: Node, current: Node
     ) -> Iterator[Finding]:
         """Of parameters and headers, in which nobody can write null, unless they are JSON."""
-        for finding in self._schemas(direction, place, _schema(released), _schema(current)):
+        found = self._comparison(direction).schemas(
+            place, _schema(released), _schema(current), optional=not released.get("required")
+        )
+        for finding in found:
             if finding.rule != "null" or "content" in released:
                 yield finding
 
@@ -128,8 +128,8 @@ class Exchange:
                 )
                 continue
             other = now[media_type]
-            yield from self._schemas(
-                direction, place, media.get("schema", True), other.get("schema", True)
+            yield from self._comparison(direction).schemas(
+                place, media.get("schema", True), other.get("schema", True)
             )
             if media.get("encoding") != other.get("encoding"):
                 what = "is encoded in another way now: whoever does it as before is not understood."

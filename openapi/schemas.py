@@ -9,7 +9,7 @@ from openapi.directions import Direction
 from openapi.document import Document
 from openapi.findings import Finding, Place
 from openapi.limits import JUDGED, narrowings
-from openapi.shapes import COMBINED, OPEN, Shape, Variant, shape_of
+from openapi.shapes import COMBINED, OPEN, STANDS_FOR, Shape, Variant, shape_of
 from openapi.unchanged import unchanged
 from openapi.variants import kind_of, pairs
 
@@ -39,7 +39,10 @@ class Comparison:
     seen: set[_Seen] = field(default_factory=set)
     around: tuple[str, ...] = ()
 
-    def schemas(self, place: Place, released: object, current: object) -> Iterator[Finding]:
+    def schemas(
+        self, place: Place, released: object, current: object, *, optional: bool = False
+    ) -> Iterator[Finding]:
+        """`optional` is whether it could be left out."""
         if released is True and current is True:
             return  # whatever there is in anything is anything
         if self._is_unchanged(released, current):
@@ -54,7 +57,7 @@ class Comparison:
         yield from self._renamed(place, before.name, now.name)
         place = place.inside(before.name)
         yield from self._nulls(place, before, now)
-        yield from self._default(place, before, now)
+        yield from self._defaults(place, before, now, optional=optional)
         for one, other in pairs(self.direction, before.variants, now.variants, inner.is_fit):
             if one is not None and other is not None:
                 yield from inner.variants(place, one, other)
@@ -136,11 +139,24 @@ class Comparison:
         if wide.nullable and not narrow.nullable:
             yield self._finding(place, "null")
 
-    def _default(self, place: Place, released: Shape, current: Shape) -> Iterator[Finding]:
-        if not self.direction.is_request or released.default in (None, current.default):
+    def _defaults(
+        self, place: Place, released: Shape, current: Shape, *, optional: bool
+    ) -> Iterator[Finding]:
+        """A `default` is what the server takes; `x-default` may only say what was so before."""
+        if self.direction.is_request and (optional or released.default is not None):
+            yield from self._left_out(place, "default", released.default, current.default)
+        if released.stands_for is not None:
+            yield from self._left_out(place, STANDS_FOR, released.stands_for, current.stands_for)
+
+    def _left_out(
+        self, place: Place, rule: str, released: str | None, current: str | None
+    ) -> Iterator[Finding]:
+        if released == current:
             return
-        now = current.default or "not said"
-        yield self._finding(place, "default", now=now, before=str(released.default))
+        sentence = "left open" if current is None else "left out"
+        before = "nothing said" if released is None else released
+        what = self.direction.say(sentence, now=str(current), before=before)
+        yield Finding(place=place, rule=rule, what=what)
 
     def _limits(self, place: Place, released: Variant, current: Variant) -> Iterator[Finding]:
         """A list of values to which more may come is no limit to what can be read."""
@@ -172,7 +188,8 @@ class Comparison:
             member = place.member(name)
             if name in now:
                 both = (_member(each, name) for each in (released, current))
-                yield from self.schemas(member, *both)
+                optional = name not in released.get("required", ())
+                yield from self.schemas(member, *both, optional=optional)
             else:
                 yield self._finding(member, "removed")
         narrow, wide = self.direction.narrow_and_wide(released, current)

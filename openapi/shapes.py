@@ -17,6 +17,8 @@ from openapi.document import BadDocument, Document, name_of
 
 OPEN: Final = "x-extensible-enum"
 """Stands as `true` beside an enum to which values may be added."""
+STANDS_FOR: Final = "x-default"
+"""What a member stands for that is left out. Generators take one with a `default` for required."""
 
 _ANNOTATIONS: Final = frozenset(
     {
@@ -54,12 +56,14 @@ class Variant:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shape:
-    """All the forms that a value can have. `default` is what it is when it is left out, as JSON,
-    None where nothing is said; `name` is the component's if it is one as a whole."""
+    """All the forms that a value can have. `default` and `stands_for` are what it is where it is
+    left out, as JSON, None where nothing is said; `name` is the component's if it is one as a
+    whole."""
 
     nullable: bool
     variants: Sequence[Variant]
     default: str | None = None
+    stands_for: str | None = None
     name: str | None = None
 
 
@@ -83,6 +87,8 @@ def shape_of(document: Document, schema: object, passed: Sequence[str] = ()) -> 
     whole = reduce(_both, parts)
     if "default" in schema:
         whole = replace(whole, default=as_json(schema["default"]))
+    if STANDS_FOR in schema:
+        whole = replace(whole, stands_for=as_json(schema[STANDS_FOR]))
     return whole
 
 
@@ -167,6 +173,7 @@ def _both(one: Shape, other: Shape) -> Shape:
         nullable=one.nullable and other.nullable,
         variants=tuple(each for each in merged if each is not None),
         default=one.default or other.default,
+        stands_for=one.stands_for or other.stands_for,
         name=(one.name if _says_nothing(other) else None)
         or (other.name if _says_nothing(one) else None),
     )

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from openapi.shapes import OPEN
+from openapi.shapes import OPEN, STANDS_FOR
 from tests.openapi.drafts import Change, Draft, broken_by
 
 
@@ -208,6 +208,32 @@ BREAKING = {
         id=r"place_order\.request\.capture_method\.default",
         says='is "manual" now where it is left out ("automatic" before)',
     ),
+    "what is left out means something": Seeded(
+        prepare=lambda d: d.member(d.body("place_order"), "capture_method").pop("default", None),
+        change=lambda d: d.body("place_order")["properties"]["capture_method"].update(
+            default="manual"
+        ),
+        id=r"place_order\.request\.capture_method\.default",
+        says='`capture_method` is "manual" now where it is left out (nothing said before)',
+    ),
+    "what is left out stands for something else": Seeded(
+        prepare=lambda d: d.body("place_order")["properties"]["capture_method"].update(
+            {STANDS_FOR: "automatic"}
+        ),
+        change=lambda d: d.body("place_order")["properties"]["capture_method"].update(
+            {STANDS_FOR: "manual"}
+        ),
+        id=r"place_order\.request\.capture_method\.x-default",
+        says='is "manual" now where it is left out ("automatic" before)',
+    ),
+    "what is left out stands for nothing any more": Seeded(
+        prepare=lambda d: d.body("place_order")["properties"]["capture_method"].update(
+            {STANDS_FOR: "automatic"}
+        ),
+        change=lambda d: d.body("place_order")["properties"]["capture_method"].pop(STANDS_FOR),
+        id=r"place_order\.request\.capture_method\.x-default",
+        says='is no longer "automatic" where it is left out: whoever leaves it out gets',
+    ),
     "a body is required": Seeded(
         change=lambda d: d.operation("capture_order")["requestBody"].update(required=True),
         id=r"capture_order\.request\.required",
@@ -255,6 +281,16 @@ BREAKING = {
         ),
         id=r"list_orders\.parameters\.order",
         says="list_orders: `region` comes where `cursor` was",
+    ),
+    "a parameter has a default": Seeded(
+        change=lambda d: d.parameter("list_orders", "status")["schema"].update(default="paid"),
+        id=r"list_orders\.query\.status\.default",
+        says='`status` is "paid" now where it is left out (nothing said before)',
+    ),
+    "a parameter has no default any more": Seeded(
+        change=lambda d: d.parameter("list_orders", "limit")["schema"].pop("default"),
+        id=r"list_orders\.query\.limit\.default",
+        says="`limit` is no longer 25 where it is left out",
     ),
     "a path is another": Seeded(
         change=lambda d: _move(d, "list_customer_orders", "/v1/orders-of/{customer_id}"),

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from openapi.compatibility import breaking_changes
-from openapi.shapes import OPEN
+from openapi.shapes import OPEN, STANDS_FOR
 from tests.openapi.drafts import Change, Draft, broken_by, committed
 
 
@@ -121,6 +121,14 @@ def _open_list(draft: Draft) -> None:
     draft.member(draft.answer("get_refund"), "status")[OPEN] = True
 
 
+def _value_more(draft: Draft) -> None:
+    """Of what is sent alone: the same list is answered."""
+    properties = draft.body("place_order")["properties"]
+    form = draft.form(properties["capture_method"])
+    said = {name: value for name, value in properties["capture_method"].items() if name != "$ref"}
+    properties["capture_method"] = {**form, **said, "enum": ["delayed", *form["enum"]]}
+
+
 def _links(draft: Draft) -> None:
     link = {"operationId": "get_order", "parameters": {"order_id": "$response.body#/id"}}
     draft.response("place_order", "201")["links"] = {"Order": link}
@@ -135,6 +143,9 @@ HARMLESS: dict[str, Change] = {
     "a member may be sent": lambda d: d.body("place_order")["properties"].update(
         channel={"type": "string", "maxLength": 10}
     ),
+    "a member may be sent that stands for something when it is left out": lambda d: d.body(
+        "place_order"
+    )["properties"].update(channel={"type": "string", STANDS_FOR: "web"}),
     "an answer says more": lambda d: (
         d.answer("get_order")["properties"].update(channel={"type": "string"}),
         d.answer("get_order")["required"].append("channel"),
@@ -152,13 +163,7 @@ HARMLESS: dict[str, Change] = {
         maxLength=2_000
     ),
     "any text may be sent": lambda d: d.member(d.body("place_order"), "currency").pop("pattern"),
-    "a value more may be sent": lambda d: d.body("place_order")["properties"].update(
-        capture_method={
-            "type": "string",
-            "enum": ["delayed", "manual", "automatic"],
-            "default": "automatic",
-        }
-    ),
+    "a value more may be sent": _value_more,
     "a number may be sent for an integer": lambda d: d.member(
         d.body("place_order"), "amount_cents"
     ).update(type="number"),
@@ -203,6 +208,16 @@ def test_nothing_breaks_when_a_value_is_added_to_a_list_that_is_open() -> None:
         draft.member(draft.answer("get_refund"), "status")["enum"].append("stuck")
 
     assert broken_by(change, prepare=_open_list) == []
+
+
+def test_nothing_breaks_when_it_is_said_what_a_member_stands_for() -> None:
+    def unsay(draft: Draft) -> None:
+        draft.body("place_order")["properties"]["description"].pop(STANDS_FOR, None)
+
+    def say(draft: Draft) -> None:
+        draft.body("place_order")["properties"]["description"][STANDS_FOR] = None
+
+    assert broken_by(say, prepare=unsay) == []
 
 
 def test_a_document_breaks_nothing_of_itself() -> None:

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from openapi.document import BadDocument
-from openapi.shapes import OPEN
+from openapi.shapes import OPEN, STANDS_FOR
 from tests.openapi.tiny import Schema, ids, read, reading, sending, sent, sentences
 
 TEXT = {"type": "string"}
@@ -153,6 +153,40 @@ def test_a_member_with_a_default_is_required_all_the_same() -> None:
     now = {"type": "string", "default": "x"}
     assert sent(_object(a=now), _object(("a",), a=now)) == ["a.required"]
     assert sent(_object(), _object(("a",), a=now)) == ["a.required"]
+
+
+def test_a_default_where_there_was_none_breaks_whoever_leaves_it_out() -> None:
+    now = {"type": "string", "default": "x"}
+    assert sent(_object(a=TEXT), _object(a=now)) == ["a.default"]
+    assert read(_object(a=TEXT), _object(a=now)) == []
+    # Nobody left it out before.
+    assert sent(_object(("a",), a=TEXT), _object(a=now)) == []
+    assert sent(_object(), _object(a=now)) == []
+    assert sentences(sending(_object(a=TEXT)), sending(_object(a=now))) == [
+        'make: `a` is "x" now where it is left out (nothing said before): whoever leaves it out'
+        " gets something else."
+    ]
+
+
+def test_what_a_member_stands_for_that_is_left_out_is_a_promise() -> None:
+    one, other = ({**TEXT, STANDS_FOR: value} for value in ("x", "y"))
+    for broken in (sent, read):
+        assert broken(_object(a=one), _object(a=other)) == ["a.x-default"]
+        assert broken(_object(a=one), _object(a=TEXT)) == ["a.x-default"]
+        # That it is said, or said of something new, changes nothing.
+        assert broken(_object(a=TEXT), _object(a=one)) == []
+        assert broken(_object(), _object(a=one)) == []
+    (said,) = sentences(sending(_object(a=one)), sending(_object(a=TEXT)))
+    assert said.startswith('make: `a` is no longer "x" where it is left out: whoever leaves')
+
+
+def test_what_a_member_stands_for_is_said_beside_a_reference_too() -> None:
+    kind = {"$ref": "#/components/schemas/Kind"}
+    before, now = (
+        sending(_object(a={**kind, STANDS_FOR: value}), schemas={"Kind": {"enum": ["a", "b"]}})
+        for value in ("a", "b")
+    )
+    assert ids(before, now) == ["make.request.a.x-default"]
 
 
 @pytest.mark.parametrize(
