@@ -103,8 +103,6 @@ _RESPONSE: Final = {
     "pattern": "no longer matches {before} ({now} now): clients that check it fail.",
     "format": "no longer has the format {before} ({now} now): clients that were generated with it"
     " fail when they read another.",
-    "new format": "has the format {now} now (none before): clients that are generated anew get"
-    " another type for it.",
     "multipleOf": "is no longer a multiple of {before} ({now} now): clients that count on it fail.",
     "uniqueItems": "can have the same item twice now: clients that count on once fail.",
 }

@@ -63,11 +63,13 @@ class Place:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
     """A change at a place that breaks someone. `rule` ends the id; `what` ends the sentence: what
-    would break, and for whom. `once` makes findings with the same text one, wherever they are."""
+    would break, and for whom. `is_anew` is whether it breaks only who generates a client anew;
+    `once` makes findings with the same text one, wherever they are."""
 
     place: Place
     rule: str
     what: str
+    is_anew: bool = False
     once: str | None = None
 
     @property

@@ -43,9 +43,9 @@ def narrowings(narrow: Variant, wide: Variant) -> Iterator[Limit]:
         yield from _bound(rule, _upper(narrow, rule), _upper(wide, rule), upper=True)
     for rule in _LOWER:
         yield from _bound(rule, _lower(narrow, rule), _lower(wide, rule), upper=False)
-    for rule in ("pattern", "format"):
+    for rule, is_narrower in (("pattern", _is_other), ("format", is_narrower_format)):
         here, there = narrow.keywords.get(rule), wide.keywords.get(rule)
-        if here is not None and here != there and not _is_wider_integer(here, there):
+        if is_narrower(here, there):
             yield Limit(rule=rule, narrow=f"`{here}`", wide=_text(there))
     step, other = narrow.keywords.get("multipleOf"), wide.keywords.get("multipleOf")
     if step is not None and (other is None or not _divides(step, other)):
@@ -114,9 +114,13 @@ def _bound_text(bound: _Bound | None) -> str:
     return as_json(number) + (", itself not" if exclusive else "")
 
 
-def _is_wider_integer(narrow: object, wide: object) -> bool:
+def is_narrower_format(one: object, other: object) -> bool:
     """Whoever says 64 bits takes what has 32."""
-    return narrow == "int64" and wide == "int32"
+    return _is_other(one, other) and (one, other) != ("int64", "int32")
+
+
+def _is_other(one: object, other: object) -> bool:
+    return one is not None and one != other
 
 
 def _divides(step: float, other: float) -> bool:

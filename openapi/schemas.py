@@ -8,8 +8,8 @@ from typing import Any, Final, TypeAlias
 from openapi.directions import Direction
 from openapi.document import Document
 from openapi.findings import Finding, Place
-from openapi.limits import JUDGED, narrowings
-from openapi.shapes import COMBINED, OPEN, STANDS_FOR, Shape, Variant, shape_of
+from openapi.limits import JUDGED, is_narrower_format, narrowings
+from openapi.shapes import COMBINED, OPEN, STANDS_FOR, Shape, Variant, says_nothing, shape_of
 from openapi.unchanged import unchanged
 from openapi.variants import kind_of, pairs
 
@@ -20,6 +20,7 @@ _STRUCTURE: Final = frozenset(
     }
 )
 _MEMBERS: Final = ("object", None)
+_ANEW: Final = "clients that are generated anew have another type for it."
 _CANNOT_JUDGE: Final = (
     "has another `{}` now: what that breaks cannot be judged here, so it counts as breaking."
 )
@@ -57,6 +58,7 @@ class Comparison:
         yield from self._renamed(place, before.name, now.name)
         place = place.inside(before.name)
         yield from self._nulls(place, before, now)
+        yield from self._forms(place, before, now)
         yield from self._defaults(place, before, now, optional=optional)
         for one, other in pairs(self.direction, before.variants, now.variants, inner.is_fit):
             if one is not None and other is not None:
@@ -82,6 +84,7 @@ class Comparison:
             now, before = kind_of(current), kind_of(released)
             yield self._finding(place, "type", now=now, before=before)
             return
+        yield from self._retyped(place, released, current)
         yield from self._limits(place, released, current)
         yield from self._unjudged(place, released.keywords, current.keywords)
         if "array" in (released.type, current.type):
@@ -96,10 +99,10 @@ class Comparison:
         return Finding(place=place, rule=f"variant.{name}", what=what)
 
     def is_fit(self, released: Variant, current: Variant) -> bool:
-        """Whether nothing breaks between the two but, at the most, a name."""
+        """Whether every value of the one is one of the other, whatever they are called."""
         trial = self._inside("", seen=set(self.seen))
         place = Place(operation="", owner="")
-        return all(each.once is not None for each in trial.variants(place, released, current))
+        return all(each.is_anew for each in trial.variants(place, released, current))
 
     def _is_unchanged(self, released: object, current: object) -> bool:
         if not isinstance(released, Mapping) or released.keys() != {"$ref"}:
@@ -118,6 +121,9 @@ class Comparison:
     def _finding(self, place: Place, rule: str, **given: str) -> Finding:
         return Finding(place=place, rule=rule, what=self.direction.say(rule, **given))
 
+    def _anew(self, place: Place, rule: str, what: str) -> Finding:
+        return Finding(place=place, rule=rule, what=f"{what}: {_ANEW}", is_anew=True)
+
     def _renamed(
         self, place: Place, released: str | None, current: str | None
     ) -> Iterator[Finding]:
@@ -130,7 +136,8 @@ class Comparison:
         yield Finding(
             place=Place(operation=place.operation, owner=""),
             rule=f"schemas.{released}.renamed",
-            what=f"`{released}` {now}: clients that are generated anew have another type for it.",
+            what=f"`{released}` {now}: {_ANEW}",
+            is_anew=True,
             once=f"{released} is {current}",
         )
 
@@ -138,6 +145,27 @@ class Comparison:
         narrow, wide = self.direction.narrow_and_wide(released, current)
         if wide.nullable and not narrow.nullable:
             yield self._finding(place, "null")
+        elif released.nullable and not current.nullable and not says_nothing(released):
+            yield self._anew(place, "null", "is never null now")
+
+    def _forms(self, place: Place, released: Shape, current: Shape) -> Iterator[Finding]:
+        """One form is a type, and several are another that holds them."""
+        narrow, wide = self.direction.narrow_and_wide(released, current)
+        if len(wide.variants) == 1 < len(narrow.variants):
+            before, now = (" or ".join(map(kind_of, each.variants)) for each in (released, current))
+            yield self._anew(place, "type", f"is {now} now ({before} before)")
+
+    def _retyped(self, place: Place, released: Variant, current: Variant) -> Iterator[Finding]:
+        """What breaks no value: a form that is no narrower where it is sent, or no wider where it
+        is read, has another type all the same."""
+        if released.type != current.type:
+            now, before = kind_of(current), kind_of(released)
+            yield self._anew(place, "type", f"is {now} now ({before} before)")
+        formats = (released.keywords.get("format"), current.keywords.get("format"))
+        narrow, wide = self.direction.narrow_and_wide(*formats)
+        if narrow != wide and not is_narrower_format(narrow, wide):
+            before, now = (f"the format `{each}`" if each else "no format" for each in formats)
+            yield self._anew(place, "format", f"has {now} now ({before} before)")
 
     def _defaults(
         self, place: Place, released: Shape, current: Shape, *, optional: bool
@@ -169,9 +197,6 @@ class Comparison:
             return
         if "enum" in released.keywords and current.keywords.get(OPEN, False) and not is_open:
             yield self._finding(place, "enum.open")
-        if "format" not in released.keywords and "format" in current.keywords:
-            what = self.direction.say("new format", now=f"`{current.keywords['format']}`")
-            yield Finding(place=place, rule="format", what=what)
 
     def _unjudged(
         self, place: Place, released: Mapping[str, Any], current: Mapping[str, Any]
@@ -210,7 +235,7 @@ class Comparison:
             if not self.direction.is_request:
                 yield self._finding(place, "unforeseen")
         elif foreseen is not True:
-            yield from self.schemas(place, foreseen, _member(current, name))
+            yield from self._values(place, foreseen, _member(current, name))
 
     def _others(
         self, place: Place, released: Mapping[str, Any], current: Mapping[str, Any]
@@ -218,7 +243,7 @@ class Comparison:
         """Members that are not named, or only by a pattern."""
         patterns = [*released.get("patternProperties", {}), *current.get("patternProperties", {})]
         for pattern in (None, *dict.fromkeys(patterns)):
-            before, now = (_values(each, pattern) for each in (released, current))
+            before, now = (_others_of(each, pattern) for each in (released, current))
             narrow, wide = self.direction.narrow_and_wide(before, now)
             if narrow is False:
                 if wide is not False:
@@ -226,7 +251,12 @@ class Comparison:
             elif wide is not False:
                 yield from self.schemas(place.values(), before, now)
         names = [each.get("propertyNames", True) for each in (released, current)]
-        yield from self.schemas(place.names(), *names)
+        yield from self._values(place.names(), *names)
+
+    def _values(self, place: Place, released: object, current: object) -> Iterator[Finding]:
+        """Where generated clients had no type for it."""
+        found = self.schemas(place, released, current)
+        return (each for each in found if not each.is_anew)
 
 
 def _leads_elsewhere(schema: object) -> bool:
@@ -244,7 +274,7 @@ def _member(keywords: Mapping[str, Any], name: str) -> Any:
     return properties.get(name, keywords.get("additionalProperties", True))
 
 
-def _values(keywords: Mapping[str, Any], pattern: str | None) -> Any:
+def _others_of(keywords: Mapping[str, Any], pattern: str | None) -> Any:
     """The schema of the members that match it; None stands for those that match none."""
     others = keywords.get("additionalProperties", True)
     patterns: Mapping[str, Any] = keywords.get("patternProperties", {})

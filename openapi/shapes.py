@@ -174,12 +174,13 @@ def _both(one: Shape, other: Shape) -> Shape:
         variants=tuple(each for each in merged if each is not None),
         default=one.default or other.default,
         stands_for=one.stands_for or other.stands_for,
-        name=(one.name if _says_nothing(other) else None)
-        or (other.name if _says_nothing(one) else None),
+        name=(one.name if says_nothing(other) else None)
+        or (other.name if says_nothing(one) else None),
     )
 
 
-def _says_nothing(shape: Shape) -> bool:
+def says_nothing(shape: Shape) -> bool:
+    """Whether it can be anything."""
     return shape.variants == _ANYTHING.variants and shape.nullable
 
 

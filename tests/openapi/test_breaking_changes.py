@@ -80,6 +80,17 @@ BREAKING = {
         id=r"\w+\.20[01]\.(.*\.)?amount_cents\.null",
         says="can be null now: clients that were generated without null fail",
     ),
+    "a member of an answer is never null": Seeded(
+        change=lambda d: d.drop_null(d.answer("get_refund"), "reason"),
+        id=r"\w+\.20[01]\.(.*\.)?reason\.null",
+        says="is never null now: clients that are generated anew have another type for it.",
+    ),
+    "a member of an answer has fewer bits": Seeded(
+        prepare=lambda d: d.member(d.answer("get_refund"), "amount_cents").update(format="int64"),
+        change=lambda d: d.member(d.answer("get_refund"), "amount_cents").update(format="int32"),
+        id=r"\w+\.20[01]\.(.*\.)?amount_cents\.format",
+        says="has the format `int32` now (the format `int64` before): clients that are generated",
+    ),
     "a member of an answer gets another format": Seeded(
         change=lambda d: d.member(d.answer("get_refund"), "created_at").update(format="date"),
         id=r"\w+\.20[01]\.(.*\.)?created_at\.format",
@@ -161,6 +172,11 @@ BREAKING = {
         change=lambda d: d.member(d.body("place_order"), "amount_cents").update(type="string"),
         id=r"place_order\.request\.amount_cents\.type",
         says="`amount_cents` has to be a string now (an integer before)",
+    ),
+    "a number may be sent for an integer": Seeded(
+        change=lambda d: d.member(d.body("place_order"), "amount_cents").update(type="number"),
+        id=r"place_order\.request\.amount_cents\.type",
+        says="is a number now (an integer before): clients that are generated anew have another",
     ),
     "a value is not taken any more": Seeded(
         change=lambda d: d.member(d.body("place_order"), "capture_method")["enum"].remove("manual"),
