@@ -55,9 +55,10 @@ class Document:
         """What stands at `#/components/schemas/OrderOut`. Raises BadDocument."""
         return self._at(reference)
 
-    def has_schema(self, name: str) -> bool:
-        """Whether there is a component of this name."""
-        return name in self.whole.get("components", {}).get("schemas", {})
+    def components(self, section: str) -> Node:
+        """By name; `section` is schemas, responses, …"""
+        found: Node = self.whole.get("components", {}).get(section, {})
+        return found
 
     def _at(self, reference: str) -> Any:
         start, *parts = reference.split("/")

@@ -5,8 +5,9 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from openapi.directions import REQUEST, RESPONSE, Direction
-from openapi.document import Node
+from openapi.document import Found, Node
 from openapi.findings import Finding, Place
+from openapi.generated import renamed
 from openapi.operations import Operation
 from openapi.schemas import Comparison
 
@@ -48,6 +49,11 @@ class Exchange:
             released=self.released.document, current=self.current.document, direction=direction
         )
 
+    def _renamed(
+        self, place: Place, section: str, released: str | None, current: str | None
+    ) -> Iterator[Finding]:
+        return renamed(place, section, released, current, self.current.document)
+
     def _text(
         self, direction: Direction, place: Place, released: Node, current: Node
     ) -> Iterator[Finding]:
@@ -64,7 +70,9 @@ class Exchange:
         for key, (parameter, component) in before.items():
             place = self._place(key[0], path=parameter["name"])
             if key in now:
-                yield from self._parameter(place.inside(component), parameter, now[key][0])
+                other, name = now[key]
+                yield from self._renamed(place, "parameters", component, name)
+                yield from self._parameter(place.inside(component), parameter, other)
             elif key[0] in ("header", "cookie") and not self.released.is_webhook:
                 yield Finding(place=place, rule="removed", what=_NOT_LOOKED_AT)
             else:
@@ -91,28 +99,30 @@ class Exchange:
 
     def _body(self) -> Iterator[Finding]:
         place = self._place("request", "the body")
-        before, now = self._bodies()
-        if before is None or now is None:
-            yield from self._whole_body(place, before, now)
+        was, other = self._bodies()
+        if was is None or other is None:
+            yield from self._whole_body(place, was, other)
             return
+        yield from self._renamed(place, "requestBodies", was.name, other.name)
+        before, now = was.node, other.node
         narrow, wide = self.sent.narrow_and_wide(before, now)
         if narrow.get("required") and not wide.get("required"):
             yield Finding(place=place, rule="required", what=self.sent.say("required"))
         yield from self._contents(self.sent, place, before, now)
 
-    def _bodies(self) -> tuple[Node | None, Node | None]:
+    def _bodies(self) -> tuple[Found | None, Found | None]:
         before, now = (
-            each.document.find(each.node["requestBody"]).node
-            if "requestBody" in each.node
-            else None
+            each.document.find(each.node["requestBody"]) if "requestBody" in each.node else None
             for each in (self.released, self.current)
         )
         return before, now
 
-    def _whole_body(self, place: Place, before: Node | None, now: Node | None) -> Iterator[Finding]:
-        if before is not None:
+    def _whole_body(
+        self, place: Place, released: Found | None, current: Found | None
+    ) -> Iterator[Finding]:
+        if released is not None:
             yield Finding(place=place, rule="removed", what=self.sent.say("removed"))
-        elif now is not None and now.get("required") and self.sent.is_request:
+        elif current is not None and current.node.get("required") and self.sent.is_request:
             yield Finding(place=place, rule="required", what=self.sent.say("required"))
 
     def _contents(
@@ -153,6 +163,7 @@ class Exchange:
         before = self.released.document.find(released)
         now = self.current.document.find(current)
         place = self._place(status, "the answer").inside(before.name)
+        yield from self._renamed(place, "responses", before.name, now.name)
         yield from self._headers(place, before.node, now.node)
         if now.node.get("content") or not before.node.get("content"):
             yield from self._contents(self.read, place, before.node, now.node)
@@ -171,6 +182,7 @@ class Exchange:
                 yield Finding(place=there, rule="removed", what=self.read.say("removed"))
                 continue
             other = self.current.document.find(now[key][1])
+            yield from self._renamed(there, "headers", header.name, other.name)
             there = there.inside(header.name)
             narrow, wide = self.read.narrow_and_wide(header.node, other.node)
             if narrow.get("required") and not wide.get("required"):

@@ -1,12 +1,15 @@
-"""What generated clients are made of besides schemas: names of packages, classes and functions, and
-the order of arguments. Another one there breaks nobody who has a client, but whoever generates it
-anew."""
+"""What generated clients are made of besides values: names of packages, classes, functions and
+types, and the order of arguments. Another one there breaks nobody who has a client, but whoever
+generates it anew."""
 
 from collections.abc import Iterator, Mapping
+from typing import Final
 
 from openapi.document import Document, Node
 from openapi.findings import Finding, Place
 from openapi.operations import Operation, ParameterKey
+
+ANEW: Final = "clients that are generated anew have another type for it."
 
 
 def title_findings(released: Document, current: Document) -> Iterator[Finding]:
@@ -31,6 +34,26 @@ def operation_findings(released: Operation, current: Operation) -> Iterator[Find
         yield _tagged(place, released.tag, current.tag)
     if not released.is_webhook:
         yield from _order(released, current)
+
+
+def renamed(
+    place: Place, section: str, released: str | None, current: str | None, document: Document
+) -> Iterator[Finding]:
+    """Types are named by components, of which this one is used at the place. Once, wherever it is
+    used; `document` is the current one."""
+    if released is None or released == current:
+        return
+    if current is None and released in document.components(section):
+        return
+    now = "has no name any more" if current is None else f"is called `{current}` now"
+    rule = f"{section}.{released}.renamed"
+    yield Finding(
+        place=Place(operation=place.operation, owner=""),
+        rule=rule,
+        what=f"`{released}` {now}: {ANEW}",
+        is_anew=True,
+        once=f"{rule} {current}",
+    )
 
 
 def _tagged(place: Place, released: str | None, current: str | None) -> Finding:

@@ -8,6 +8,7 @@ from typing import Any, Final, TypeAlias
 from openapi.directions import Direction
 from openapi.document import Document
 from openapi.findings import Finding, Place
+from openapi.generated import ANEW, renamed
 from openapi.limits import JUDGED, is_narrower_format, narrowings
 from openapi.shapes import COMBINED, OPEN, STANDS_FOR, Shape, Variant, says_nothing, shape_of
 from openapi.unchanged import unchanged
@@ -20,7 +21,6 @@ _STRUCTURE: Final = frozenset(
     }
 )
 _MEMBERS: Final = ("object", None)
-_ANEW: Final = "clients that are generated anew have another type for it."
 _CANNOT_JUDGE: Final = (
     "has another `{}` now: what that breaks cannot be judged here, so it counts as breaking."
 )
@@ -122,24 +122,12 @@ class Comparison:
         return Finding(place=place, rule=rule, what=self.direction.say(rule, **given))
 
     def _anew(self, place: Place, rule: str, what: str) -> Finding:
-        return Finding(place=place, rule=rule, what=f"{what}: {_ANEW}", is_anew=True)
+        return Finding(place=place, rule=rule, what=f"{what}: {ANEW}", is_anew=True)
 
     def _renamed(
         self, place: Place, released: str | None, current: str | None
     ) -> Iterator[Finding]:
-        """Once for each component, wherever it is used."""
-        if released is None or released == current:
-            return
-        if current is None and self.current.has_schema(released):
-            return
-        now = "has no name any more" if current is None else f"is called `{current}` now"
-        yield Finding(
-            place=Place(operation=place.operation, owner=""),
-            rule=f"schemas.{released}.renamed",
-            what=f"`{released}` {now}: {_ANEW}",
-            is_anew=True,
-            once=f"{released} is {current}",
-        )
+        return renamed(place, "schemas", released, current, self.current)
 
     def _nulls(self, place: Place, released: Shape, current: Shape) -> Iterator[Finding]:
         narrow, wide = self.direction.narrow_and_wide(released, current)

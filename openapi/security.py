@@ -35,10 +35,7 @@ def security_findings(released: Operation, current: Operation) -> Iterator[Findi
 
 
 def scheme_findings(released: Document, current: Document) -> Iterator[Finding]:
-    before, now = (
-        document.whole.get("components", {}).get("securitySchemes", {})
-        for document in (released, current)
-    )
+    before, now = (each.components("securitySchemes") for each in (released, current))
     for name in before.keys() & now.keys():
         one, other = released.find(before[name]).node, current.find(now[name]).node
         if _meaning(one) != _meaning(other):

@@ -13,9 +13,7 @@ _SCHEMAS: Final = "#/components/schemas/"
 @lru_cache(maxsize=1)
 def unchanged(released: Document, current: Document) -> frozenset[str]:
     """Their references."""
-    before, now = (
-        each.whole.get("components", {}).get("schemas", {}) for each in (released, current)
-    )
+    before, now = (each.components("schemas") for each in (released, current))
     same = {
         _SCHEMAS + name: set(_references(schema))
         for name, schema in before.items()

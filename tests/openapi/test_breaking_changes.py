@@ -59,6 +59,19 @@ def _rename_path_parameter(draft: Draft) -> None:
     next(each for each in item["get"]["parameters"] if each["in"] == "path")["name"] = "id"
 
 
+def _name_answer(draft: Draft, name: str) -> None:
+    """Of an order that is not there."""
+    responses = draft.operation("get_order")["responses"]
+    draft.whole["components"].setdefault("responses", {})[name] = draft.resolve(responses["404"])
+    responses["404"] = {"$ref": f"#/components/responses/{name}"}
+
+
+def _name_header(draft: Draft) -> None:
+    headers = draft.response("get_order")["headers"]
+    draft.whole["components"].setdefault("headers", {})["Version"] = draft.resolve(headers["ETag"])
+    headers["ETag"] = {"$ref": "#/components/headers/Version"}
+
+
 BREAKING = {
     "a member of an answer is removed": Seeded(
         change=lambda d: _without(d.answer("get_order"), "failure"),
@@ -349,6 +362,20 @@ BREAKING = {
         change=_rename_schema_of_an_order,
         id=r"schemas\.\w+\.renamed",
         says="is called `Renamed` now: clients that are generated anew have another type for it.",
+    ),
+    "an answer that is a component is called another name": Seeded(
+        prepare=lambda d: _name_answer(d, "Missing"),
+        change=lambda d: _name_answer(d, "Nowhere"),
+        id=r"responses\.Missing\.renamed",
+        says="get_order: `Missing` is called `Nowhere` now: clients that are generated anew",
+    ),
+    "a header that is a component has no name any more": Seeded(
+        prepare=_name_header,
+        change=lambda d: d.response("get_order")["headers"].update(
+            ETag=d.whole["components"]["headers"].pop("Version")
+        ),
+        id=r"headers\.Version\.renamed",
+        says="get_order: `Version` has no name any more",
     ),
     "an event is not sent any more": Seeded(
         change=lambda d: d.whole["webhooks"].pop("order.paid"),

@@ -264,6 +264,37 @@ def test_whoever_was_let_in_is_let_in(released: Any, current: Any, broken: list[
     assert ids(asking(released), asking(current)) == broken
 
 
+@pytest.mark.parametrize(
+    ("section", "component"),
+    [
+        ("parameters", _parameter()),
+        ("requestBodies", {"content": {"text/plain": {"schema": TEXT}}}),
+        ("responses", {"description": "Done."}),
+        ("headers", {"schema": TEXT}),
+    ],
+)
+def test_a_component_keeps_its_name(section: str, component: dict[str, Any]) -> None:
+    def using(node: dict[str, Any], *names: str) -> Any:
+        operation: dict[str, Any] = {
+            "parameters": {"parameters": [node]},
+            "requestBodies": {"requestBody": node},
+            "responses": {"responses": {"200": node}},
+            "headers": {"responses": {"200": {"headers": {"Age": node}}}},
+        }[section]
+        return document({**OK, **operation}, components={section: dict.fromkeys(names, component)})
+
+    def named(name: str, *names: str) -> Any:
+        return using({"$ref": f"#/components/{section}/{name}"}, name, *names)
+
+    told = [f"{section}.One.renamed"]
+    assert ids(named("One"), named("Two")) == told
+    assert ids(named("One", "Two"), named("Two", "One")) == told
+    assert ids(named("One"), using(component)) == told
+    # Nobody misses a name that is there, or had one that is new.
+    assert ids(named("One"), using(component, "One")) == []
+    assert ids(using(component), named("One")) == []
+
+
 def test_credentials_can_be_asked_for_by_the_whole_document() -> None:
     assert ids(document(OK), document(OK, security=[{"Key": []}])) == ["make.security.changed"]
     public = {**OK, "security": []}

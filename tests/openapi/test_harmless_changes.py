@@ -60,19 +60,28 @@ def _parameters_as_components(draft: Draft) -> None:
 
 
 def _answers_as_components(draft: Draft) -> None:
+    """Those that are none."""
     components = draft.whole["components"].setdefault("responses", {})
     for operation in draft.operations():
         for status, response in operation["responses"].items():
-            name = f"{operation['operationId']}_{status}"
-            components[name] = draft.resolve(response)
-            operation["responses"][status] = {"$ref": f"#/components/responses/{name}"}
+            if "$ref" not in response:
+                name = f"{operation['operationId']}_{status}"
+                components[name] = response
+                operation["responses"][status] = {"$ref": f"#/components/responses/{name}"}
 
 
-def _headers_as_components(draft: Draft) -> None:
+def _headers_in_lower_case(draft: Draft) -> None:
     response = draft.response("get_order")
-    components = draft.whole["components"].setdefault("headers", {})
-    components["Version"] = draft.resolve(response["headers"].pop("ETag"))
-    response["headers"]["etag"] = {"$ref": "#/components/headers/Version"}
+    response["headers"] = {name.lower(): each for name, each in response["headers"].items()}
+
+
+def _components_at_length(draft: Draft) -> None:
+    """The names are still there."""
+    response = draft.response("get_order")
+    response["headers"] = {name: draft.resolve(each) for name, each in response["headers"].items()}
+    for operation in draft.operations():
+        found = {status: draft.resolve(each) for status, each in operation["responses"].items()}
+        operation["responses"] = found
 
 
 def _null_in_the_other_notation(draft: Draft) -> None:
@@ -186,7 +195,8 @@ HARMLESS: dict[str, Change] = {
     "a server is new": lambda d: d.whole["servers"].append({"url": "https://eu.example"}),
     "parameters become components": _parameters_as_components,
     "answers become components": _answers_as_components,
-    "a header becomes a component, in lower case": _headers_as_components,
+    "headers are written in lower case": _headers_in_lower_case,
+    "components are written out": _components_at_length,
     "null is written in the other notation": _null_in_the_other_notation,
     "references are written with allOf": _all_of_for_every_reference,
     "a constant is written as a list": _constants_as_lists,
