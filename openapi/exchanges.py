@@ -165,10 +165,13 @@ class Exchange:
         place = self._place(status, "the answer").inside(before.name)
         yield from self._renamed(place, "responses", before.name, now.name)
         yield from self._headers(place, before.node, now.node)
-        if now.node.get("content") or not before.node.get("content"):
+        was, comes = (bool(each.node.get("content")) for each in (before, now))
+        if was and comes:
             yield from self._contents(self.read, place, before.node, now.node)
-        else:
+        elif was and not self.read.is_request:
             yield Finding(place=place, rule="content", what=_NO_CONTENT)
+        elif comes and self.read.is_request:
+            yield Finding(place=place, rule="required", what=self.read.say("required"))
 
     def _headers(self, place: Place, released: Node, current: Node) -> Iterator[Finding]:
         before, now = (
@@ -188,6 +191,11 @@ class Exchange:
             if narrow.get("required") and not wide.get("required"):
                 yield Finding(place=there, rule="required", what=self.read.say("required"))
             yield from self._text(self.read, there, header.node, other.node)
+        for key, (name, given) in now.items():
+            header = self.current.document.find(given)
+            if key not in before and self.read.is_request and header.node.get("required"):
+                there = replace(place, side=f"{place.side}.header", path=name)
+                yield Finding(place=there, rule="required", what=self.read.say("required"))
 
 
 _CALLBACKS: Final = (

@@ -70,6 +70,12 @@ class Draft:
         body = self.resolve(self.whole["webhooks"][webhook]["post"]["requestBody"])
         return self.form(body["content"]["application/json"]["schema"])
 
+    def told(self, webhook: str) -> dict[str, Any]:
+        """What a receiver answers that has it."""
+        post = self.whole["webhooks"][webhook]["post"]
+        found: dict[str, Any] = self.resolve(post["responses"]["2XX"])
+        return found
+
     def response(self, operation_id: str, status: str = "200") -> dict[str, Any]:
         found: dict[str, Any] = self.resolve(self.operation(operation_id)["responses"][status])
         return found

@@ -398,6 +398,20 @@ BREAKING = {
         id=r"webhooks\.order\.paid\.header\.webhook-signature\.removed",
         says="webhook order.paid: `webhook-signature` is gone",
     ),
+    "a receiver has to answer with a body": Seeded(
+        change=lambda d: d.told("order.paid").update(
+            content={"application/json": {"schema": {"type": "object"}}}
+        ),
+        id=r"webhooks\.order\.\w+\.2XX\.required",
+        says=" 2XX: the answer is required now: whoever leaves it out is refused.",
+    ),
+    "a receiver has to answer with a header": Seeded(
+        change=lambda d: d.told("order.paid").update(
+            headers={"X-Seen": {"required": True, "schema": {"type": "string"}}}
+        ),
+        id=r"webhooks\.order\.\w+\.2XX\.header\.X-Seen\.required",
+        says=" 2XX: `X-Seen` is required now",
+    ),
     "another scope is wanted": Seeded(
         change=lambda d: d.operation("get_order")["security"][0]["ApiKey"].append("orders:all"),
         id=r"get_order\.security\.orders:all",

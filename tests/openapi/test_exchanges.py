@@ -1,6 +1,6 @@
 """One operation against another: parameters, headers, bodies, answers, credentials, webhooks."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
@@ -274,14 +274,16 @@ def test_whoever_was_let_in_is_let_in(released: Any, current: Any, broken: list[
     ],
 )
 def test_a_component_keeps_its_name(section: str, component: dict[str, Any]) -> None:
+    operations: dict[str, Callable[[Any], dict[str, Any]]] = {
+        "parameters": lambda node: {**OK, "parameters": [node]},
+        "requestBodies": lambda node: {**OK, "requestBody": node},
+        "responses": lambda node: {"responses": {"200": node}},
+        "headers": lambda node: {"responses": {"200": {"headers": {"Age": node}}}},
+    }
+
     def using(node: dict[str, Any], *names: str) -> Any:
-        operation: dict[str, Any] = {
-            "parameters": {"parameters": [node]},
-            "requestBodies": {"requestBody": node},
-            "responses": {"responses": {"200": node}},
-            "headers": {"responses": {"200": {"headers": {"Age": node}}}},
-        }[section]
-        return document({**OK, **operation}, components={section: dict.fromkeys(names, component)})
+        components = {section: dict.fromkeys(names, component)}
+        return document(operations[section](node), components=components)
 
     def named(name: str, *names: str) -> Any:
         return using({"$ref": f"#/components/{section}/{name}"}, name, *names)
@@ -378,6 +380,25 @@ def test_a_webhook_may_be_answered_as_before() -> None:
     before = hook(TEXT, {"2XX": ok, "410": gone})
     assert ids(before, hook(TEXT, {"2XX": ok})) == ["webhooks.thing.made.410.removed"]
     assert ids(before, hook(TEXT, {"2XX": ok, "410": gone, "204": ok})) == []
+
+
+def test_no_more_is_wanted_of_a_receiver_than_before() -> None:
+    bare: dict[str, Any] = {}
+    full = {"content": {"application/json": {"schema": TEXT}}}
+    place = "webhooks.thing.made.2XX"
+    assert ids(hook(TEXT, {"2XX": bare}), hook(TEXT, {"2XX": full})) == [f"{place}.required"]
+    assert sentences(hook(TEXT, {"2XX": bare}), hook(TEXT, {"2XX": full})) == [
+        "webhook thing.made 2XX: the answer is required now: whoever leaves it out is refused."
+    ]
+    assert ids(hook(TEXT, {"2XX": full}), hook(TEXT, {"2XX": bare})) == []
+
+    def wanting(**header: Any) -> Any:
+        return hook(TEXT, {"2XX": {"headers": {"X-Seen": {"schema": TEXT, **header}}}})
+
+    needed = [f"{place}.header.X-Seen.required"]
+    assert ids(hook(TEXT), wanting(required=True)) == needed
+    assert ids(wanting(), wanting(required=True)) == needed
+    assert ids(hook(TEXT), wanting()) == ids(wanting(required=True), wanting()) == []
 
 
 def test_the_headers_of_a_webhook_are_read_too() -> None:
