@@ -86,11 +86,15 @@ def _about(operation: Operation, rule: str, what: str) -> Finding:
 def _servers(
     released: Sequence[str], current: Sequence[str], operation: str = ""
 ) -> Iterator[Finding]:
+    place = Place(operation=operation, owner=operation)
     for url in released:
         if url not in current:
             what = f"the server {url} is gone: clients that are configured for it reach nothing."
-            place = Place(operation=operation, owner=operation)
             yield Finding(place=place, rule=f"servers.{url}", what=what)
+    before, now = released[0], current[0]
+    if before != now and before in current:
+        what = f"the first server is {now} now ({before} before): clients that choose none go there"
+        yield Finding(place=place, rule="servers.first", what=what + ".")
 
 
 def _of_document(document: Document) -> Sequence[str]:

@@ -13,6 +13,8 @@ from openapi.schemas import Comparison
 
 _STYLES: Final = {"query": "form", "cookie": "form", "path": "simple", "header": "simple"}
 _FIRST_ERROR: Final = "4"
+_PROBLEM: Final = "application/problem+json"
+"""What every refusal is, be it listed or not."""
 _NOT_LOOKED_AT: Final = "is not looked at any more: whoever sends it is not heard."
 
 
@@ -153,11 +155,15 @@ class Exchange:
             else:
                 place = self._place(status)
                 yield Finding(place=place, rule="removed", what=_gone(self.released, status))
-        for status in sorted(now.keys() - before.keys()):
-            if status < _FIRST_ERROR and not self.released.is_webhook:
-                what = "this can be answered now: clients that know only the statuses of before"
-                what += " take it for a failure."
-                yield Finding(place=self._place(status), rule="added", what=what)
+        if not self.released.is_webhook:
+            for status in sorted(now.keys() - before.keys()):
+                yield from self._new_answer(status, self.current.document.find(now[status]).node)
+
+    def _new_answer(self, status: str, answer: Node) -> Iterator[Finding]:
+        if status < _FIRST_ERROR:
+            yield Finding(place=self._place(status), rule="added", what=_NEW_SUCCESS)
+        elif _PROBLEM not in _by_type(answer):
+            yield Finding(place=self._place(status), rule=_PROBLEM, what=_NO_PROBLEM)
 
     def _answer(self, status: str, released: object, current: object) -> Iterator[Finding]:
         before = self.released.document.find(released)
@@ -200,6 +206,12 @@ class Exchange:
 
 _CALLBACKS: Final = (
     "a callback is another now: what that breaks cannot be judged here, so it counts as breaking."
+)
+_NEW_SUCCESS: Final = (
+    "this can be answered now: clients that know only the statuses of before take it for a failure."
+)
+_NO_PROBLEM: Final = (
+    f"this can be answered now, and not as `{_PROBLEM}`: clients that were promised one fail."
 )
 _NO_CONTENT: Final = "has no content any more: clients that read it fail."
 

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from openapi.document import Document
 from openapi.findings import Finding, Place
-from openapi.operations import Operation
+from openapi.operations import Operation, operations
 
 _MEANT: Final = ("type", "scheme", "in", "name", "openIdConnectUrl", "flows")
 """What a scheme is; the rest describes it."""
@@ -36,15 +36,21 @@ def security_findings(released: Operation, current: Operation) -> Iterator[Findi
 
 def scheme_findings(released: Document, current: Document) -> Iterator[Finding]:
     before, now = (each.components("securitySchemes") for each in (released, current))
-    for name in before.keys() & now.keys():
-        one, other = released.find(before[name]).node, current.find(now[name]).node
-        if _meaning(one) != _meaning(other):
+    wanted = {name for each in operations(current) for one in each.security() for name in one}
+    for name, scheme in before.items():
+        rule, place = f"securitySchemes.{name}", Place(operation="", owner="")
+        if name not in now and name in wanted:
+            what = (
+                f"the security scheme `{name}` is gone, and wanted all the same: nobody can tell"
+                " what to send."
+            )
+            yield Finding(place=place, rule=rule, what=what)
+        elif name in now and _meaning(released, scheme) != _meaning(current, now[name]):
             what = (
                 f"the security scheme `{name}` is another one now: whoever sends credentials as"
                 " before is refused."
             )
-            place = Place(operation="", owner="")
-            yield Finding(place=place, rule=f"securitySchemes.{name}", what=what)
+            yield Finding(place=place, rule=rule, what=what)
 
 
 def _is_enough(given: Mapping[str, Sequence[str]], wanted: Mapping[str, Sequence[str]]) -> bool:
@@ -56,7 +62,8 @@ def _named(alternatives: Sequence[Mapping[str, Sequence[str]]]) -> str:
     return " or ".join(dict.fromkeys(named))
 
 
-def _meaning(scheme: Mapping[str, Any]) -> dict[str, Any]:
-    meant = {name: scheme.get(name) for name in _MEANT}
+def _meaning(document: Document, scheme: object) -> dict[str, Any]:
+    node = document.find(scheme).node
+    meant = {name: node.get(name) for name in _MEANT}
     # HTTP's names of schemes have no case (RFC 9110, 11.1).
     return meant | {"scheme": str(meant["scheme"]).lower()}

@@ -427,6 +427,23 @@ BREAKING = {
         id=r"securitySchemes\.ApiKey",
         says="the security scheme `ApiKey` is another one now",
     ),
+    "it is not said any more how keys are sent": Seeded(
+        change=lambda d: d.whole["components"]["securitySchemes"].pop("ApiKey"),
+        id=r"securitySchemes\.ApiKey",
+        says="the security scheme `ApiKey` is gone, and wanted all the same",
+    ),
+    "a new refusal is no problem": Seeded(
+        change=lambda d: d.operation("get_order")["responses"].update(
+            {"418": {"description": "A teapot.", "content": {"text/plain": {}}}}
+        ),
+        id=r"get_order\.418\.application/problem\+json",
+        says="get_order 418: this can be answered now, and not as `application/problem+json`",
+    ),
+    "another server is the first": Seeded(
+        change=lambda d: d.whole["servers"].insert(0, {"url": "https://eu.example"}),
+        id=r"servers\.first",
+        says="the first server is https://eu.example now (/ before): clients that choose none go",
+    ),
     "the server is another": Seeded(
         change=lambda d: d.whole.update(servers=[{"url": "https://api.example"}]),
         id=r"servers\./",

@@ -206,7 +206,12 @@ def test_a_shared_body_is_followed() -> None:
 
 def test_statuses_are_promises() -> None:
     one, two = {"description": "One."}, {"description": "Two."}
-    assert ids(_answering(_200=one), _answering(_200=one, _404=two, _default=two)) == []
+    problem: dict[str, Any] = {"content": {"Application/Problem+JSON": {}}}
+    assert ids(_answering(_200=one), _answering(_200=one, _404=problem, _default=problem)) == []
+    assert ids(_answering(_200=one), _answering(_200=one, _404=two, _default=two)) == [
+        "make.404.application/problem+json",
+        "make.default.application/problem+json",
+    ]
     assert ids(_answering(_200=one), _answering(_200=one, _204=two)) == ["make.204.added"]
     assert ids(_answering(_200=one), _answering(_200=one, _302=two)) == ["make.302.added"]
     assert ids(_answering(_200=one, _4XX=two), _answering(_200=one)) == ["make.4XX.removed"]
@@ -320,9 +325,17 @@ def test_a_scheme_is_what_it_was(changes: dict[str, Any], broken: list[str]) -> 
     assert ids(before, now) == broken
 
 
+def test_a_scheme_is_missed_by_who_has_to_use_it() -> None:
+    key = {"securitySchemes": {"Key": {"type": "http", "scheme": "bearer"}}}
+    wanted = {**OK, "security": [{"Key": []}]}
+    assert ids(document(wanted, components=key), document(wanted)) == ["securitySchemes.Key"]
+    assert ids(document(wanted, components=key), document(OK)) == []
+
+
 def test_servers_are_promises() -> None:
     one, two = {"url": "https://one.example"}, {"url": "https://two.example"}
-    assert ids(document(OK, servers=[one]), document(OK, servers=[two, one])) == []
+    assert ids(document(OK, servers=[one]), document(OK, servers=[one, two])) == []
+    assert ids(document(OK, servers=[one]), document(OK, servers=[two, one])) == ["servers.first"]
     assert ids(document(OK, servers=[one, two]), document(OK, servers=[one])) == [
         "servers.https://two.example"
     ]
