@@ -33,7 +33,7 @@ def breaking_changes(released: Document, current: Document) -> Sequence[Breakage
 
 def _findings(released: Document, current: Document) -> Iterator[Finding]:
     yield from title_findings(released, current)
-    yield from _servers(_of_document(released), _of_document(current))
+    yield from _servers(_urls_of_document(released), _urls_of_document(current))
     yield from scheme_findings(released, current)
     now = {each.place: each for each in operations(current)}
     by_id = {each.id: each for each in now.values()}
@@ -71,7 +71,7 @@ def _operation(
 def _compared(released: Operation, current: Operation) -> Iterator[Finding]:
     yield from operation_findings(released, current)
     if released.servers or current.servers:
-        before, now = _of_operation(released), _of_operation(current)
+        before, now = _urls_of_operation(released), _urls_of_operation(current)
         yield from _servers(before, now, released.label)
     if not released.is_webhook:
         yield from security_findings(released, current)
@@ -93,17 +93,17 @@ def _servers(
             yield Finding(place=place, rule=f"servers.{url}", what=what)
     before, now = released[0], current[0]
     if before != now and before in current:
-        what = f"the first server is {now} now ({before} before): clients that choose none go there"
-        yield Finding(place=place, rule="servers.first", what=what + ".")
+        what = f"the first server is {now} now ({before} before): who chooses none is led there."
+        yield Finding(place=place, rule="servers.first", what=what)
 
 
-def _of_document(document: Document) -> Sequence[str]:
+def _urls_of_document(document: Document) -> Sequence[str]:
     return [_url(each) for each in document.whole.get("servers") or [{"url": "/"}]]
 
 
-def _of_operation(operation: Operation) -> Sequence[str]:
+def _urls_of_operation(operation: Operation) -> Sequence[str]:
     own = operation.servers
-    return _of_document(operation.document) if own is None else [_url(each) for each in own]
+    return _urls_of_document(operation.document) if own is None else [_url(each) for each in own]
 
 
 def _url(server: Mapping[str, Any]) -> str:

@@ -7,7 +7,7 @@ from typing import Any, Final
 from openapi.directions import REQUEST, RESPONSE, Direction
 from openapi.document import Found, Node
 from openapi.findings import Finding, Place
-from openapi.generated import renamed
+from openapi.generated import anew, renamed
 from openapi.operations import Operation
 from openapi.schemas import Comparison
 
@@ -86,11 +86,8 @@ class Exchange:
 
     def _parameter(self, place: Place, released: Node, current: Node) -> Iterator[Finding]:
         if released["in"] == "path" and released["name"] != current["name"]:
-            what = (
-                f"is called `{current['name']}` now: clients that are generated anew have another"
-                " argument for it."
-            )
-            yield Finding(place=place, rule="renamed", what=what)
+            now = f"is called `{current['name']}` now"
+            yield anew(place, "renamed", now, "have another argument for it.")
         narrow, wide = self.sent.narrow_and_wide(released, current)
         if narrow.get("required") and not wide.get("required"):
             yield Finding(place=place, rule="required", what=self.sent.say("required"))

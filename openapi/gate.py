@@ -43,6 +43,13 @@ def examine(checkout: Checkout) -> Verdict:
     """What breaks that is not meant. Raises Refused when a file is not as it has to be, and
     BadDocument."""
     current, released = checkout.read_current(), checkout.read_released()
+    _check_versions(released, current)
+    intended = read_intended(checkout.intended)
+    left = without_intended(breaking_changes(released, current), intended)
+    return Verdict(released=released, current=current, breakages=left, intended=intended)
+
+
+def _check_versions(released: Document, current: Document) -> None:
     if version_of(released) > version_of(current):
         raise Refused(
             f"{released.called} is {released.version}, and newer than {current.called},"
@@ -53,9 +60,6 @@ def examine(checkout: Checkout) -> Verdict:
             f"{current.called} says that it is {current.version}, as released, and is another"
             " document: raise `version` in pyproject.toml, then `make openapi`."
         )
-    intended = read_intended(checkout.intended)
-    left = without_intended(breaking_changes(released, current), intended)
-    return Verdict(released=released, current=current, breakages=left, intended=intended)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -3,24 +3,31 @@ types, and the order of arguments. Another one there breaks nobody who has a cli
 generates it anew."""
 
 from collections.abc import Iterator, Mapping
-from typing import Final
 
 from openapi.document import Document, Node
 from openapi.findings import Finding, Place
 from openapi.operations import Operation, ParameterKey
 
-ANEW: Final = "clients that are generated anew have another type for it."
+
+def anew(
+    place: Place,
+    rule: str,
+    what: str,
+    then: str = "have another type for it.",
+    once: str | None = None,
+) -> Finding:
+    """What breaks only clients that are generated anew; `then` is what they do."""
+    what = f"{what}: clients that are generated anew {then}"
+    return Finding(place=place, rule=rule, what=what, is_anew=True, once=once)
 
 
 def title_findings(released: Document, current: Document) -> Iterator[Finding]:
     """Packages are named by the title."""
     before, now = (each.whole["info"].get("title") for each in (released, current))
     if before != now:
-        what = (
-            f"the title is {_quoted(now)} now ({_quoted(before)} before): clients that are"
-            " generated anew have another package."
-        )
-        yield Finding(place=Place(operation="", owner=""), rule="info.title", what=what)
+        what = f"the title is {_quoted(now)} now ({_quoted(before)} before)"
+        place = Place(operation="", owner="")
+        yield anew(place, "info.title", what, "have another package.")
 
 
 def operation_findings(released: Operation, current: Operation) -> Iterator[Finding]:
@@ -28,8 +35,7 @@ def operation_findings(released: Operation, current: Operation) -> Iterator[Find
     place = Place(operation=released.label, owner=released.label)
     if released.id is not None and released.id != current.id:
         now = f"is called `{current.id}` now" if current.id else "has no operation id any more"
-        what = f"it {now}: clients that are generated anew have another function for it."
-        yield Finding(place=place, rule="renamed", what=what)
+        yield anew(place, "renamed", f"it {now}", "have another function for it.")
     if released.tag != current.tag:
         yield _tagged(place, released.tag, current.tag)
     if not released.is_webhook:
@@ -47,23 +53,15 @@ def renamed(
         return
     now = "has no name any more" if current is None else f"is called `{current}` now"
     rule = f"{section}.{released}.renamed"
-    yield Finding(
-        place=Place(operation=place.operation, owner=""),
-        rule=rule,
-        what=f"`{released}` {now}: {ANEW}",
-        is_anew=True,
-        once=f"{rule} {current}",
-    )
+    nowhere = Place(operation=place.operation, owner="")
+    yield anew(nowhere, rule, f"`{released}` {now}", once=f"{rule} {current}")
 
 
 def _tagged(place: Place, released: str | None, current: str | None) -> Finding:
     """Once for all operations of the tag."""
-    what = (
-        f"the first tag is {_quoted(current)} now ({_quoted(released)} before): clients that are"
-        " generated anew have it in another class."
-    )
     rule = f"tags.{released}.{current}"
-    return Finding(place=place, rule=rule, what=what, once=rule)
+    what = f"the first tag is {_quoted(current)} now ({_quoted(released)} before)"
+    return anew(place, rule, what, "have it in another class.", once=rule)
 
 
 def _order(released: Operation, current: Operation) -> Iterator[Finding]:
@@ -73,13 +71,9 @@ def _order(released: Operation, current: Operation) -> Iterator[Finding]:
     kept = [key for key in now if key in before or not now[key].get("required")]
     for was, comes in zip(left, kept, strict=False):
         if was != comes:
-            what = (
-                f"`{now[comes]['name']}` comes where `{before[was]['name']}` was: clients that are"
-                " generated anew and call by position pass one for the other."
-            )
-            label = released.label
-            place = Place(operation=label, side="parameters", owner=label)
-            yield Finding(place=place, rule="order", what=what)
+            place = Place(operation=released.label, side="parameters", owner=released.label)
+            what = f"`{now[comes]['name']}` comes where `{before[was]['name']}` was"
+            yield anew(place, "order", what, "and call by position pass one for the other.")
             return
 
 

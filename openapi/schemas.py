@@ -8,7 +8,7 @@ from typing import Any, Final, TypeAlias
 from openapi.directions import Direction
 from openapi.document import Document
 from openapi.findings import Finding, Place
-from openapi.generated import ANEW, renamed
+from openapi.generated import anew, renamed
 from openapi.limits import JUDGED, is_narrower_format, narrowings
 from openapi.shapes import COMBINED, OPEN, STANDS_FOR, Shape, Variant, says_nothing, shape_of
 from openapi.unchanged import unchanged
@@ -99,7 +99,7 @@ class Comparison:
         return Finding(place=place, rule=f"variant.{name}", what=what)
 
     def is_fit(self, released: Variant, current: Variant) -> bool:
-        """Whether every value of the one is one of the other, whatever they are called."""
+        """Whether nothing breaks between the two but for clients that are generated anew."""
         trial = self._inside("", seen=set(self.seen))
         place = Place(operation="", owner="")
         return all(each.is_anew for each in trial.variants(place, released, current))
@@ -121,9 +121,6 @@ class Comparison:
     def _finding(self, place: Place, rule: str, **given: str) -> Finding:
         return Finding(place=place, rule=rule, what=self.direction.say(rule, **given))
 
-    def _anew(self, place: Place, rule: str, what: str) -> Finding:
-        return Finding(place=place, rule=rule, what=f"{what}: {ANEW}", is_anew=True)
-
     def _renamed(
         self, place: Place, released: str | None, current: str | None
     ) -> Iterator[Finding]:
@@ -134,26 +131,26 @@ class Comparison:
         if wide.nullable and not narrow.nullable:
             yield self._finding(place, "null")
         elif released.nullable and not current.nullable and not says_nothing(released):
-            yield self._anew(place, "null", "is never null now")
+            yield anew(place, "null", "is never null now")
 
     def _forms(self, place: Place, released: Shape, current: Shape) -> Iterator[Finding]:
         """One form is a type, and several are another that holds them."""
         narrow, wide = self.direction.narrow_and_wide(released, current)
         if len(wide.variants) == 1 < len(narrow.variants):
             before, now = (" or ".join(map(kind_of, each.variants)) for each in (released, current))
-            yield self._anew(place, "type", f"is {now} now ({before} before)")
+            yield anew(place, "type", f"is {now} now ({before} before)")
 
     def _retyped(self, place: Place, released: Variant, current: Variant) -> Iterator[Finding]:
         """What breaks no value: a form that is no narrower where it is sent, or no wider where it
         is read, has another type all the same."""
         if released.type != current.type:
             now, before = kind_of(current), kind_of(released)
-            yield self._anew(place, "type", f"is {now} now ({before} before)")
+            yield anew(place, "type", f"is {now} now ({before} before)")
         formats = (released.keywords.get("format"), current.keywords.get("format"))
         narrow, wide = self.direction.narrow_and_wide(*formats)
         if narrow != wide and not is_narrower_format(narrow, wide):
             before, now = (f"the format `{each}`" if each else "no format" for each in formats)
-            yield self._anew(place, "format", f"has {now} now ({before} before)")
+            yield anew(place, "format", f"has {now} now ({before} before)")
 
     def _defaults(
         self, place: Place, released: Shape, current: Shape, *, optional: bool

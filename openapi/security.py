@@ -23,8 +23,9 @@ def security_findings(released: Operation, current: Operation) -> Iterator[Findi
         if not same:
             what = (
                 f"{_named(offered)} is wanted now ({_named([given])} before): whoever calls it as"
+                " before is refused."
             )
-            yield Finding(place=place, rule="changed", what=what + " before is refused.")
+            yield Finding(place=place, rule="changed", what=what)
             continue
         for scheme, scopes in same[0].items():
             for scope in (each for each in scopes if each not in given[scheme]):

@@ -442,7 +442,7 @@ BREAKING = {
     "another server is the first": Seeded(
         change=lambda d: d.whole["servers"].insert(0, {"url": "https://eu.example"}),
         id=r"servers\.first",
-        says="the first server is https://eu.example now (/ before): clients that choose none go",
+        says="the first server is https://eu.example now (/ before): who chooses none is led",
     ),
     "the server is another": Seeded(
         change=lambda d: d.whole.update(servers=[{"url": "https://api.example"}]),
