@@ -12,7 +12,7 @@ from openapi.shapes import OPEN, Variant, as_json
 class Limit:
     """A way in which one form is narrower than another. `rule` is the keyword; `value` the one
     value that it is about, where it is about one; `narrow` and `wide` are what the two forms say,
-    as text, `wide` being NONE where it says nothing."""
+    as text, `wide` being NONE, or no limit, where it says nothing."""
 
     rule: str
     narrow: str
@@ -109,7 +109,7 @@ def _whole(variant: Variant, rule: str, bound: _Bound) -> _Bound:
 
 def _bound_text(bound: _Bound | None) -> str:
     if bound is None:
-        return NONE
+        return "no limit"
     number, exclusive = bound
     return as_json(number) + (", itself not" if exclusive else "")
 

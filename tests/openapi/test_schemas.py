@@ -180,6 +180,8 @@ def test_one_is_told_as_one(kind: str, keyword: str, unit: str) -> None:
     assert f"may have at most 1 {unit} now (2 before)" in found
     (found,) = sentences(reading(one), reading(two))
     assert f"no longer has at most 1 {unit} (2 now)" in found
+    (found,) = sentences(reading(one), reading({"type": kind}))
+    assert f"no longer has at most 1 {unit} (no limit now)" in found
     few, many = ({"type": kind, f"min{keyword}": fewest} for fewest in (0, 2))
     (found,) = sentences(sending(few), sending(many))
     assert f"has to have at least 2 {unit}s now (0 before)" in found
