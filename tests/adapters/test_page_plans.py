@@ -24,7 +24,7 @@ from domain.delivery import Delivery, DeliveryState
 from domain.event import EventType
 from domain.order import OrderStatus
 from domain.webhook import WebhookEndpoint
-from tests.contracts.test_events import a_new_merchant
+from tests.contracts.feed import a_new_merchant
 from tests.examples import a_placement, ids
 from tests.fakes import NOW
 from tests.plans import Executed, executed_by, executed_for_page, explain

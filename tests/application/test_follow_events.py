@@ -15,7 +15,7 @@ from adapters.system import SystemClock, SystemIds
 from application.follow_events import FollowEvents
 from application.ports.events import EventFilter, EventPage
 from domain.event import EventType
-from tests.contracts.test_events import a_life, a_new_merchant, save
+from tests.contracts.feed import a_life, a_new_merchant, save
 
 pytestmark = pytest.mark.anyio
 

@@ -1,8 +1,9 @@
-"""Every arrangement of adapters that stands behind the idempotency port."""
+"""Every arrangement of adapters that stands behind the idempotency port, and the feed."""
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
+from uuid import UUID
 
 import pytest
 
@@ -11,10 +12,14 @@ from adapters.memory.replays import RememberedAnswers
 from adapters.redis.client import redis_client
 from adapters.redis.idempotency import RedisReplayCache
 from adapters.sql.database import Database, PoolLimits
+from adapters.sql.event_sequencer import SqlEventSequencer
+from adapters.sql.events import SqlEvents
 from adapters.sql.idempotency import SqlIdempotencyStore
-from adapters.system import SystemClock
+from adapters.system import SystemClock, SystemIds
 from application.ports.clock import Clock
+from application.ports.events import Events, EventSequencer
 from application.ports.idempotency import IdempotencyStore
+from tests.contracts.feed import a_new_merchant
 from tests.databases import Databases
 
 ON_SQLITE = ("sqlite", "single flight, sqlite")
@@ -95,3 +100,18 @@ async def stores(arrangement: Arrangement) -> AsyncIterator[Stores]:
 @pytest.fixture
 def store(stores: Stores) -> IdempotencyStore:
     return stores.new()
+
+
+@pytest.fixture
+def events(database: Database) -> Events:
+    return SqlEvents(database)
+
+
+@pytest.fixture
+def sequencer(database: Database) -> EventSequencer:
+    return SqlEventSequencer(database, SystemIds(), SystemClock())
+
+
+@pytest.fixture
+async def merchant_id(database: Database) -> UUID:
+    return await a_new_merchant(database)

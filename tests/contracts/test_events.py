@@ -11,7 +11,7 @@ from adapters.sql.database import Database
 from adapters.sql.event_sequencer import SqlEventSequencer
 from adapters.sql.events import SqlEvents
 from adapters.sql.rows import event_to_row, order_to_row
-from adapters.sql.tables import event_feeds, merchants, orders
+from adapters.sql.tables import event_feeds, orders
 from adapters.sql.tables import events as events_table
 from adapters.system import SystemClock, SystemIds
 from application.event_document import event_text
@@ -19,57 +19,12 @@ from application.order_document import order_json
 from application.ports.events import EventFilter, Events, EventSequencer, ListedEvent
 from domain.event import EventType
 from domain.order import Change
-from tests.examples import a_merchant, a_placement, ids
-from tests.fakes import NOW
+from tests.contracts.feed import a_life, a_new_merchant, number_all, save
+from tests.examples import ids
 
 pytestmark = pytest.mark.anyio
 
 SECOND = timedelta(seconds=1)
-
-
-@pytest.fixture
-def events(database: Database) -> Events:
-    return SqlEvents(database)
-
-
-@pytest.fixture
-def sequencer(database: Database) -> EventSequencer:
-    return SqlEventSequencer(database, SystemIds(), SystemClock())
-
-
-@pytest.fixture
-async def merchant_id(database: Database) -> UUID:
-    return await a_new_merchant(database)
-
-
-async def a_new_merchant(database: Database) -> UUID:
-    merchant = a_merchant()
-    async with database.transaction() as connection:
-        await connection.execute(
-            insert(merchants).values(
-                id=merchant.id, name=merchant.name, created_at=merchant.created_at
-            )
-        )
-    return merchant.id
-
-
-def a_life(merchant_id: UUID, *, at: timedelta = timedelta(0)) -> list[Change]:
-    """An order that is placed, processed and paid, all at one moment."""
-    placed = a_placement(merchant_id, str(ids.new()), now=NOW + at)
-    now = placed.order.created_at
-    taken = placed.order.start_processing(event_id=ids.new(), now=now)
-    amount = taken.order.request.amount
-    return [placed, taken, taken.order.pay(amount, "pay_1", event_id=ids.new(), now=now)]
-
-
-async def save(database: Database, *changes: Change) -> None:
-    async with database.transaction() as connection:
-        for change in changes:
-            if change.order.version == 1:
-                await connection.execute(insert(orders).values(order_to_row(change.order)))
-        for change in changes:
-            row = event_to_row(change.event, order_json(change.order))
-            await connection.execute(insert(events_table).values(row))
 
 
 def listed(change: Change, sequence: int) -> ListedEvent:
@@ -95,13 +50,6 @@ async def walk(events: Events, which: EventFilter, limit: int = 100) -> list[Lis
         found += page.items
         after, more = page.last, page.has_more
     return found
-
-
-async def number_all(sequencer: EventSequencer) -> int:
-    numbered = 0
-    while count := await sequencer.number(100):
-        numbered += count
-    return numbered
 
 
 async def test_what_has_no_number_is_not_in_the_feed(

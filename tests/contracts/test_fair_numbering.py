@@ -7,35 +7,17 @@ import pytest
 from sqlalchemy import func, insert, select
 
 from adapters.sql.database import Database
-from adapters.sql.event_sequencer import SqlEventSequencer
-from adapters.sql.events import SqlEvents
 from adapters.sql.tables import event_feeds, webhook_deliveries, webhook_endpoints
 from adapters.sql.webhook_rows import endpoint_to_row
-from adapters.system import SystemClock, SystemIds
 from application.ports.events import Events, EventSequencer
 from domain.webhook import MAX_ENDPOINTS, WebhookEndpoint
-from tests.contracts.test_events import a_life, a_new_merchant, number_all, save
+from tests.contracts.feed import a_life, a_new_merchant, number_all, save
 from tests.examples import ids
 from tests.fakes import NOW
 
 pytestmark = pytest.mark.anyio
 
 SECOND = timedelta(seconds=1)
-
-
-@pytest.fixture
-def events(database: Database) -> Events:
-    return SqlEvents(database)
-
-
-@pytest.fixture
-def sequencer(database: Database) -> EventSequencer:
-    return SqlEventSequencer(database, SystemIds(), SystemClock())
-
-
-@pytest.fixture
-async def merchant_id(database: Database) -> UUID:
-    return await a_new_merchant(database)
 
 
 async def test_a_burst_of_one_merchant_keeps_nobody_else_waiting(
