@@ -6,14 +6,13 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from application.fingerprint import digest_of
-from application.json_text import render
 from entrypoints.conformance.attempts import Attempt, Desk
 from entrypoints.conformance.scenarios import Said, Scenario, Sight
 from entrypoints.conformance.visit import Answer, Gone, Visit
 from entrypoints.http.dependencies import parse_idempotency_key
 from entrypoints.http.headers import header_values
 from entrypoints.http.json_body import MalformedJson, parse_json
-from entrypoints.http.problems import KINDS, MEDIA_TYPE, Refused, problem
+from entrypoints.http.problems import Refused, problem
 
 PATH: Final = "/v1/orders"
 
@@ -124,25 +123,10 @@ class Faults:
         pause = {"Retry-After": str(self._pause_seconds)} if said.retry_after else {}
         if said.code is None:
             response = Response(_PROXYS_PAGE, said.status, pause, "text/html")
-        elif said.code in KINDS:
-            response = problem(said.code, _ON_PURPOSE, request_id="conformance", headers=pause)
         else:
-            response = Response(_limited(said.code), said.status, pause, MEDIA_TYPE)
+            response = problem(said.code, _ON_PURPOSE, request_id="conformance", headers=pause)
         headers = tuple(response.raw_headers)
         return Answer(status=response.status_code, headers=headers, body=bytes(response.body))
-
-
-def _limited(code: str) -> bytes:
-    """Of a limit that stands in front of Harbor."""
-    return render(
-        {
-            "type": f"urn:harbor:problem:{code}",
-            "title": "There are too many requests",
-            "status": 429,
-            "detail": _ON_PURPOSE,
-            "code": code,
-        }
-    )
 
 
 def _key(visit: Visit) -> str | None:
