@@ -16,12 +16,13 @@ from application.ports.webhook_sender import Answered, Unanswered, WebhookReques
 from application.webhook_secrets import WebhookSecrets
 from domain.delivery import Delivery, DeliveryAttempt
 
+MOST_TOGETHER: Final = 16
+"""Attempts at one endpoint."""
+
 _FOR_THE_LAST: Final = timedelta(seconds=25)
 """Of a lease, for the attempt that was begun last and the recording."""
 _LEAST_BEGINNING: Final = 0.1
 """The part of a lease in which attempts are begun, if that would leave none."""
-_TOGETHER: Final = 16
-"""Attempts at one endpoint."""
 _TOGETHER_FAILING: Final = 4
 """Attempts at one where nothing has succeeded lately."""
 _DELIVERIES: Final = 50
@@ -151,7 +152,7 @@ class _Telling:
 
     async def all(self) -> None:
         failing = self.turn.endpoint.failing_since is not None
-        places = asyncio.Semaphore(_TOGETHER_FAILING if failing else _TOGETHER)
+        places = asyncio.Semaphore(_TOGETHER_FAILING if failing else MOST_TOGETHER)
 
         async def tell(chain: Sequence[DueDelivery]) -> None:
             for due in chain:

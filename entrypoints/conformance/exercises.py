@@ -5,13 +5,11 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Final
 
+from application.deliver_webhooks import MOST_TOGETHER
 from application.event_document import data_text
 from application.json_text import json_text
 from domain.event import EventType
 from entrypoints.conformance.letters import Correspondent, Delivery, Event
-
-AT_ONCE: Final = 32
-"""So many requests Harbor has under way to one endpoint, at most."""
 
 _LATE: Final = timedelta(days=3)
 _TOO_OLD: Final = timedelta(minutes=6)
@@ -100,8 +98,9 @@ def _everyday(by: Correspondent) -> Iterator[Exercise]:
     )
     yield Exercise(
         scenario="many_at_once",
-        deliveries=tuple(by.delivery(by.paid()) for _ in range(AT_ONCE)),
-        advice=f"There may be {AT_ONCE} requests at once: write down, answer, and work afterwards.",
+        deliveries=tuple(by.delivery(by.paid()) for _ in range(MOST_TOGETHER)),
+        advice=f"There may be {MOST_TOGETHER} requests at once: write down, answer, and work"
+        " afterwards.",
         at_once=True,
     )
 

@@ -126,7 +126,7 @@ class Receiver:
             return self._ways.answer_to_duplicates
         if self._ways.one_at_a_time:
             async with self._turn:
-                await asyncio.sleep(0.2)
+                await asyncio.sleep(0.4)
         if not self._ways.loses_everything:
             with self._processed.open("a") as file:
                 file.write(f"{event['id']}\n")
