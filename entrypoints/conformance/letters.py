@@ -6,12 +6,14 @@ from datetime import timedelta
 from typing import Final
 
 from application.event_document import data_text, event_body
-from application.json_text import json_object_text
+from application.json_text import json_object_text, render
 from application.order_document import order_text
 from application.ports.clock import Clock
 from application.ports.ids import Ids
 from domain.event import EventType
 from domain.webhook_signature import SECRET_BYTES, compose_secret, signature_header
+from entrypoints.http.limits import MAX_BODY_BYTES
+from entrypoints.http.wire.orders import MAX_METADATA
 
 _BYTES: Final = "".join(map(chr, range(256)))
 _NO_AGE: Final = timedelta(0)
@@ -19,7 +21,11 @@ _STATUSES: Final = {
     EventType.ORDER_PROCESSING: ("processing", 2),
     EventType.ORDER_PAID: ("paid", 3),
 }
+_CUSTOMER_ID: Final = "cus_42"
 _AMOUNT_MINOR: Final = 1999
+_CURRENCY: Final = "EUR"
+_INVOICE_ID: Final = "INV-2026-0042"
+_NAMES: Final = tuple(f"{number:040}" for number in range(MAX_METADATA))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,10 +91,10 @@ class Correspondent:
         return order_text(
             id=self._ids.new(),
             status=status,
-            customer_id="cus_42",
+            customer_id=_CUSTOMER_ID,
             amount_minor=_AMOUNT_MINOR,
-            currency="EUR",
-            invoice_id="INV-2026-0042",
+            currency=_CURRENCY,
+            invoice_id=_INVOICE_ID,
             description=description,
             payment_method=None,
             capture_method="automatic",
@@ -100,6 +106,10 @@ class Correspondent:
             created_at=now,
             updated_at=now,
         )
+
+    def largest_order(self) -> str:
+        """The document of one whose request was as large as a request may be."""
+        return self.order(metadata=_filling_metadata())
 
     def paid(self, order: str | None = None, *, age: timedelta = _NO_AGE) -> Event:
         """An order was paid `age` ago: a new one unless its document is given."""
@@ -133,3 +143,21 @@ class Correspondent:
             is_good=self.secret in signers and age == _NO_AGE,
             ids=frozenset({event.id}),
         )
+
+
+def _filling_metadata() -> dict[str, str]:
+    """With it, the request for the order has MAX_BODY_BYTES."""
+    request = {
+        "customer_id": _CUSTOMER_ID,
+        "amount_cents": _AMOUNT_MINOR,
+        "currency": _CURRENCY,
+        "invoice_id": _INVOICE_ID,
+        "metadata": dict.fromkeys(_NAMES, ""),
+    }
+    each, rest = divmod(MAX_BODY_BYTES - len(render(request)), len(_NAMES))
+    return {name: _text_of(each + (name == _NAMES[0]) * rest) for name in _NAMES}
+
+
+def _text_of(size: int) -> str:
+    """So many bytes, in few enough characters for a value of metadata."""
+    return "€" * (size // 3) + "x" * (size % 3)
