@@ -1,5 +1,6 @@
 """The real application behind a layer that misbehaves on purpose."""
 
+from http import HTTPStatus
 from typing import Final
 
 from starlette.responses import Response
@@ -18,7 +19,6 @@ PATH: Final = "/v1/orders"
 
 _SUCCESS: Final = range(200, 300)
 _ON_PURPOSE: Final = "The conformance kit answers so on purpose."
-_PROXYS_PAGE: Final = b"<html><body><h1>502 Bad Gateway</h1></body></html>\n"
 
 
 class Stray(Exception):
@@ -122,11 +122,16 @@ class Faults:
     def _said(self, said: Said) -> Answer:
         pause = {"Retry-After": str(self._pause_seconds)} if said.retry_after else {}
         if said.code is None:
-            response = Response(_PROXYS_PAGE, said.status, pause, "text/html")
+            response = Response(_proxys_page(said.status), said.status, pause, "text/html")
         else:
             response = problem(said.code, _ON_PURPOSE, request_id="conformance", headers=pause)
         headers = tuple(response.raw_headers)
         return Answer(status=response.status_code, headers=headers, body=bytes(response.body))
+
+
+def _proxys_page(status: int) -> str:
+    title = f"{status} {HTTPStatus(status).phrase}"
+    return f"<html><head><title>{title}</title></head><body><h1>{title}</h1></body></html>\n"
 
 
 def _key(visit: Visit) -> str | None:

@@ -133,6 +133,13 @@ SCENARIOS: Final[Sequence[Scenario]] = (
         carried_out=1,
         shown=Said(status=502, code=None),
     ),
+    # Who was made from Harbor's document looks for a problem in a 503, and in a 502 for nothing.
+    Scenario(
+        name="proxy_unavailable",
+        story="a proxy's 503, which is no JSON and names no pause, the order being there",
+        carried_out=1,
+        shown=Said(status=503, code=None),
+    ),
     Scenario(
         name="duplicated",
         story="a request that a proxy sent twice",

@@ -84,7 +84,7 @@ def _mistakes() -> dict[str, Mistake]:
             arguments=("conformance", "client", "--scenario", "flood"), says="lost_answer"
         ),
         "too few orders": Mistake(
-            arguments=("conformance", "client", "--orders", "2"), says="--orders is at least 14"
+            arguments=("conformance", "client", "--orders", "2"), says="--orders is at least 15"
         ),
         "a prefix that cannot be listed": Mistake(
             arguments=("conformance", "client", "--prefix", "a,b"), says="--prefix"

@@ -30,7 +30,7 @@ class Ways:
     heeds_retry_after: bool = True
     success: tuple[int, ...] = (200, 201)
     gives_up_at: tuple[int, ...] = (400, 401, 403, 422)
-    reads_errors_as_json: bool = False
+    reads_as_json: tuple[int, ...] = ()
     placements: int = 1
     leaves_out: str | None = None
     also_places_another: bool = False
@@ -47,7 +47,8 @@ FLAWS = {
     "hammers": Ways(most_attempts=10_000, first_pause=0.005, grows=False),
     "retries_refusals": Ways(gives_up_at=(), most_attempts=12, first_pause=0.25, grows=False),
     "takes_only_201": Ways(success=(201,), most_attempts=10, first_pause=0.25, grows=False),
-    "chokes_on_html": Ways(reads_errors_as_json=True),
+    "chokes_on_html": Ways(reads_as_json=(500, 502, 503)),
+    "chokes_on_html_where_a_problem_is_documented": Ways(reads_as_json=(500, 503)),
     "places_twice": Ways(placements=2),
     "forgets_one": Ways(leaves_out="CONF-1"),
     "places_others": Ways(also_places_another=True),
@@ -109,7 +110,7 @@ class Client:
             return 0, None
         finally:
             connection.close()
-        if self._ways.reads_errors_as_json:
+        if response.status in self._ways.reads_as_json:
             json.loads(text)
         return response.status, response.headers["Retry-After"]
 

@@ -41,6 +41,7 @@ CARRIED_OUT: Final = tuple(
 )
 NOT_CARRIED_OUT: Final = ("cut_connection", "outage", "rate_limited", "unavailable")
 WITH_PAUSE: Final = ("in_progress", "rate_limited", "unavailable", "outcome_unknown")
+PROXYS: Final = ("bad_gateway", "proxy_unavailable")
 PLACED: Final = tuple(name for name in ALL if name != "refused")
 
 FAILS: Final[Mapping[str, Checks]] = {
@@ -54,7 +55,8 @@ FAILS: Final[Mapping[str, Checks]] = {
     "hammers": {("outage", "calm")},
     "retries_refusals": each(["refused"], "stopped", "calm"),
     "takes_only_201": each((*CARRIED_OUT, "duplicated"), "stopped"),
-    "chokes_on_html": {("bad_gateway", "retried")},
+    "chokes_on_html": each(PROXYS, "retried"),
+    "chokes_on_html_where_a_problem_is_documented": each(PROXYS[1:], "retried"),
     "places_twice": each(ALL, "one_key", "stopped") | each(PLACED, "one_order"),
     "forgets_one": {("clean", "one_order")},
     "places_others": {("all_requests", "addressed")},
@@ -65,7 +67,8 @@ SKIPS: Final[Mapping[str, Checks]] = {
     "no_key": each(TO_BE_RETRIED, "retried") | each(WITH_PAUSE, "waited"),
     "body_changes": each(CARRIED_OUT, "retried"),
     "never_comes_back": each(TO_BE_RETRIED, "stopped") | each(WITH_PAUSE, "waited"),
-    "chokes_on_html": {("bad_gateway", "stopped")},
+    "chokes_on_html": each(PROXYS, "stopped"),
+    "chokes_on_html_where_a_problem_is_documented": each(PROXYS[1:], "stopped"),
     "forgets_one": each(["clean"], "one_key", "own_key", "same_body", "stopped", "calm"),
 }
 
@@ -115,7 +118,7 @@ def test_the_guides_client_passes(tmp_path: Path) -> None:
     assert examined.ended.document["notes"] == []
     # What the command prints, and what the partner is told, is apart from the report.
     assert "HARBOR_URL=http://127.0.0.1:" in examined.ended.err
-    assert "CONF-14  422: " in examined.ended.err
+    assert "CONF-15  422: " in examined.ended.err
 
 
 def test_scenarios_can_be_chosen_repeated_and_shuffled(tmp_path: Path) -> None:
