@@ -74,6 +74,7 @@ async def examine_client(options: ClientOptions, tell: Callable[[str], None]) ->
         faults = Faults(
             create_app(container, run_worker=True).layers,
             desk,
+            ids=container.ids(),
             api_key=api_key,
             pause_seconds=options.pause_seconds,
             slow_seconds=options.slow_seconds,

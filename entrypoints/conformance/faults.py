@@ -7,6 +7,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from application.fingerprint import digest_of
+from application.ports.ids import Ids
 from entrypoints.conformance.attempts import Attempt, Desk
 from entrypoints.conformance.scenarios import Said, Scenario, Sight
 from entrypoints.conformance.visit import Answer, Gone, Visit
@@ -14,6 +15,7 @@ from entrypoints.http.dependencies import parse_idempotency_key
 from entrypoints.http.headers import header_values
 from entrypoints.http.json_body import MalformedJson, parse_json
 from entrypoints.http.problems import Refused, problem
+from entrypoints.http.request_id import HEADER, assign_request_id
 
 PATH: Final = "/v1/orders"
 
@@ -31,10 +33,18 @@ class Faults:
     `slow_seconds` how long an answer is late."""
 
     def __init__(
-        self, app: ASGIApp, desk: Desk, *, api_key: str, pause_seconds: int, slow_seconds: float
+        self,
+        app: ASGIApp,
+        desk: Desk,
+        *,
+        ids: Ids,
+        api_key: str,
+        pause_seconds: int,
+        slow_seconds: float,
     ) -> None:
         self._app = app
         self._desk = desk
+        self._ids = ids
         self._api_key = api_key.encode()
         self._pause_seconds = pause_seconds
         self._slow_seconds = slow_seconds
@@ -105,7 +115,7 @@ class Faults:
             # The client has to be told what is wrong with its request.
             return await visit.give(real)
         if isinstance(scenario.shown, Said):
-            return await visit.give(self._said(scenario.shown))
+            return await visit.give(self._said(scenario.shown, visit.scope))
         if real is None or scenario.shown is Sight.NOTHING:
             await visit.cut()
             return None
@@ -119,12 +129,14 @@ class Faults:
     async def _pass_on(self, visit: Visit) -> Answer | None:
         return await visit.give(await visit.carry_out(self._app))
 
-    def _said(self, said: Said) -> Answer:
+    def _said(self, said: Said, scope: Scope) -> Answer:
         pause = {"Retry-After": str(self._pause_seconds)} if said.retry_after else {}
         if said.code is None:
             response = Response(_proxys_page(said.status), said.status, pause, "text/html")
         else:
-            response = problem(said.code, _ON_PURPOSE, request_id="conformance", headers=pause)
+            request_id = assign_request_id(scope, self._ids)
+            response = problem(said.code, _ON_PURPOSE, request_id=request_id, headers=pause)
+            response.raw_headers.append((HEADER, request_id.encode()))
         headers = tuple(response.raw_headers)
         return Answer(status=response.status_code, headers=headers, body=bytes(response.body))
 

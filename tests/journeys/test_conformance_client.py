@@ -21,7 +21,7 @@ import pytest
 
 from entrypoints.conformance.client_judge import CHECKS
 from entrypoints.conformance.scenarios import SCENARIOS
-from tests.journeys.api import Api, at_once
+from tests.journeys.api import Api, assert_problem, at_once
 from tests.journeys.examined import Checks, Examined, each, examine
 from tests.journeys.flawed_client import FLAWS
 from tests.journeys.server import Harbor, HarborProcess
@@ -143,9 +143,9 @@ class Kit:
     api: Api
     invoices: list[str]
 
-    async def place(self, invoice: str, key: str | None = None) -> httpx2.Response:
+    async def place(self, invoice: str, key: str | None = None, **headers: str) -> httpx2.Response:
         order = {"customer_id": "c", "amount_cents": 5, "currency": "EUR", "invoice_id": invoice}
-        return await self.api.post("/v1/orders", order, key)
+        return await self.api.post("/v1/orders", order, key, **headers)
 
     async def place_in_spite_of_all(self, invoice: str, key: str) -> httpx2.Response:
         try:
@@ -261,6 +261,17 @@ async def test_strangers_get_the_real_answer_and_are_told_of(tmp_path: Path) -> 
         assert "1 had not the header Authorization" in told
         assert "2 had no JSON body" in told
         assert "1 had no invoice_id of the task" in told
+
+
+async def test_its_own_answers_bear_a_request_id_as_harbors_do(tmp_path: Path) -> None:
+    async with running(tmp_path, *_scenarios("refused")) as kit:
+        (invoice,) = kit.invoices
+        new = [await kit.place(invoice, "k") for _ in range(2)]
+        named = await kit.place(invoice, "k", x_request_id="mine-1")
+        for answer in (*new, named):
+            assert_problem(answer, 422, "payment_method_unknown")
+        assert len({answer.headers["X-Request-Id"] for answer in new}) == 2
+        assert named.headers["X-Request-Id"] == "mine-1"
 
 
 async def test_a_client_that_waits_for_the_slow_answer_is_not_judged_by_it(tmp_path: Path) -> None:
