@@ -15,14 +15,15 @@ the memory."""
 _SUCCESS: Final = range(200, 300)
 _REFUSAL: Final = range(400, 500)
 _COME_AGAIN: Final = frozenset({408, 409, 425, 429})
+_NOT_ITS_FIRST_BODY: Final = "idempotency_key_reused"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attempt:
     """One POST /v1/orders. Times are seconds of one clock. `key` is None where there was no valid
     one; `digest` is the same for the same JSON value. `status` is that of the answer which was
-    delivered whole, None if none was; `retry_after` is in seconds. `met_fault` tells whether it
-    met the scenario's fault."""
+    delivered whole, None if none was, `code` that of the problem in it; `retry_after` is in
+    seconds. `met_fault` tells whether it met the scenario's fault: else Harbor itself answered."""
 
     invoice: str
     key: str | None
@@ -31,6 +32,7 @@ class Attempt:
     ended_at: float
     met_fault: bool
     status: int | None
+    code: str | None
     retry_after: int | None
 
     @property
@@ -39,9 +41,18 @@ class Attempt:
 
     @property
     def is_final(self) -> bool:
-        """Answered for good: asking again makes no difference."""
-        refused = self.status in _REFUSAL and self.status not in _COME_AGAIN
-        return self.has_succeeded or refused
+        """Answered for good: asking the same again makes no difference."""
+        return self.has_succeeded or self.is_refused
+
+    @property
+    def is_refused(self) -> bool:
+        return self.status in _REFUSAL and self.status not in _COME_AGAIN
+
+    @property
+    def may_be_mended(self) -> bool:
+        """It was refused for what it is, and stands for nothing: mended, it may come under the
+        same key."""
+        return self.is_refused and self.code != _NOT_ITS_FIRST_BODY
 
 
 class Desk:
@@ -53,7 +64,8 @@ class Desk:
         self.closing = asyncio.Event()
         """Set when the run is over: nothing is to be waited for any more."""
         self.all_answered = asyncio.Event()
-        """Set when every invoice was answered for good."""
+        """Set when every invoice was answered for good. A refusal of Harbor's own is waited after:
+        the request may be mended."""
         self.strays: Counter[str] = Counter()
         """Requests that were for none of the invoices, by what was wrong."""
         self._attempts: dict[str, list[Attempt]] = {invoice: [] for invoice in plan}
@@ -61,7 +73,8 @@ class Desk:
         self._unanswered = set(plan)
 
     def meets_fault(self, invoice: str) -> bool:
-        """Whether a request for the invoice that comes now meets the fault. To be asked once."""
+        """Whether a request for the invoice that comes now is to meet the fault. To be asked
+        once."""
         now, is_first = self.now(), invoice not in self._first_at
         first_at = self._first_at.setdefault(invoice, now)
         match self.plan[invoice].lasts:
@@ -72,11 +85,15 @@ class Desk:
             case Lasts.FOR_EVER:
                 return True
 
+    def keep_fault(self, invoice: str) -> None:
+        """The request that was to meet it did not: the next one is."""
+        del self._first_at[invoice]
+
     def record(self, attempt: Attempt) -> None:
         kept = self._attempts[attempt.invoice]
         if len(kept) < MOST_KEPT or (attempt.is_final and not kept[-1].is_final):
             kept.append(attempt)
-        if attempt.is_final:
+        if attempt.has_succeeded or (attempt.is_refused and attempt.met_fault):
             self._unanswered.discard(attempt.invoice)
             if not self._unanswered:
                 self.all_answered.set()

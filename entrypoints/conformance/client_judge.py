@@ -2,18 +2,18 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from math import inf
 from typing import Final
 
 from entrypoints.conformance.attempts import Attempt
 from entrypoints.conformance.report import Case, Result, Verdict, failed, passed, skipped
-from entrypoints.conformance.scenarios import Scenario, Sight
+from entrypoints.conformance.scenarios import Scenario
 
 MOST_REQUESTS: Final = 10
 """For one order. Who pauses twice as long each time is through every scenario in half as many."""
 EARLY_SECONDS: Final = 0.1
 """So much too early is no matter: clocks differ in how they round."""
 
-_SUCCESS: Final = range(200, 300)
 _TOLD: Final = 3
 """Invoices that are told of; of more, only how many there are."""
 
@@ -32,9 +32,22 @@ class Course:
 
     @property
     def final(self) -> Attempt | None:
-        """The first that was answered for good."""
+        """The first that succeeded, or else was refused: a refusal may have been mended."""
         answered = [each for each in self.attempts if each.is_final]
-        return min(answered, key=lambda each: each.ended_at, default=None)
+        return min(answered, key=lambda each: (each.is_refused, each.ended_at), default=None)
+
+    @property
+    def repeated_refusals(self) -> list[Attempt]:
+        """What was refused again after the same had been refused so: mended, it is another."""
+        refused_at: dict[tuple[bytes, int | None], float] = {}
+        repeated = []
+        for each in self.attempts:
+            same = (each.digest, each.status)
+            if each.came_at > refused_at.get(same, inf):
+                repeated.append(each)
+            elif each.is_refused:
+                refused_at[same] = min(each.ended_at, refused_at.get(same, inf))
+        return repeated
 
     def after(self, attempt: Attempt) -> list[Attempt]:
         """What came when it had ended."""
@@ -169,7 +182,8 @@ def _own_key(course: Course) -> Verdict:
 
 
 def _same_body(course: Course) -> Verdict:
-    bodies = len({each.digest for each in course.attempts})
+    mended = {each.digest for each in course.attempts if each.may_be_mended}
+    bodies = len({each.digest for each in course.attempts} - mended)
     if bodies > 1:
         return failed(
             f"{_requests(len(course.attempts))} with {bodies} different bodies.",
@@ -180,17 +194,21 @@ def _same_body(course: Course) -> Verdict:
 
 
 def _retried(course: Course) -> Verdict:
-    story = course.scenario.story
+    story, final = course.scenario.story, course.final
     met = next((each for each in course.attempts if each.met_fault), None)
+    if final is not None and final.is_refused:
+        return skipped(f"it was refused with a {final.status}, which is none of the kit's.")
     if met is None:
-        return skipped("no request with a valid key came.")
-    if met.has_succeeded and course.scenario.shown is Sight.LATE:
+        return skipped("no request with a valid key came that could meet it.")
+    if met.has_succeeded:
         return skipped("the client waited for it. Give --slow more seconds than it has patience.")
-    if any(each.has_succeeded for each in course.attempts):
+    if final is not None:
         return passed(f"it came back after {story}.")
-    if course.final is not None:
-        return skipped(f"it was refused with a {course.final.status}, which is none of the kit's.")
-    later = [each for each in course.attempts if each is not met]
+    return _given_up(story, [each for each in course.attempts if each is not met])
+
+
+def _given_up(story: str, later: Sequence[Attempt]) -> Verdict:
+    """`later` is what came after the fault."""
     if not later:
         return failed(
             f"it did not come back after {story}.",
@@ -227,14 +245,14 @@ def _stopped(course: Course) -> Verdict:
     final = course.final
     if final is None:
         return skipped("it was never answered for good.")
-    more = len(course.after(final))
+    more = course.after(final) if final.has_succeeded else course.repeated_refusals
     if not more:
         return passed(f"nothing came after the {final.status}.")
-    if final.status in _SUCCESS:
+    if final.has_succeeded:
         advice = "The order is there, and 200 says so as well as 201: stop."
     else:
         advice = "It is answered so each time: correct the request, or give it up."
-    return failed(f"{_requests(more)} came after the {final.status}.", advice)
+    return failed(f"{_requests(len(more))} came after the {final.status}.", advice)
 
 
 def _calm(course: Course) -> Verdict:

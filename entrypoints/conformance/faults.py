@@ -9,7 +9,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from application.fingerprint import digest_of
 from application.ports.ids import Ids
 from entrypoints.conformance.attempts import Attempt, Desk
-from entrypoints.conformance.scenarios import Said, Scenario, Sight
+from entrypoints.conformance.scenarios import Said, Sight
 from entrypoints.conformance.visit import Answer, Gone, Visit
 from entrypoints.http.dependencies import parse_idempotency_key
 from entrypoints.http.headers import header_values
@@ -87,12 +87,15 @@ class Faults:
         key = _key(visit)
         # Without a key there is nothing that could be repeated: it gets the real answer.
         faulty = key is not None and self._desk.meets_fault(invoice)
+        scenario = self._desk.plan[invoice]
         delivered: Answer | None = None
         try:
-            if faulty:
-                delivered = await self._misbehave(visit, self._desk.plan[invoice])
-            else:
-                delivered = await self._pass_on(visit)
+            real = await self._carry_out(visit, scenario.carried_out if faulty else 1)
+            if faulty and real is not None and real.status not in _SUCCESS:
+                # The client has to be told what is wrong with its request.
+                self._desk.keep_fault(invoice)
+                faulty = False
+            delivered = await self._show(visit, scenario.shown if faulty else Sight.WHOLE, real)
         finally:
             attempt = Attempt(
                 invoice=invoice,
@@ -102,27 +105,29 @@ class Faults:
                 ended_at=self._desk.now(),
                 met_fault=faulty,
                 status=None if delivered is None else delivered.status,
+                code=None if delivered is None else delivered.code,
                 retry_after=None if delivered is None else delivered.retry_after,
             )
             self._desk.record(attempt)
 
-    async def _misbehave(self, visit: Visit, scenario: Scenario) -> Answer | None:
-        """The answer that was delivered whole, if one was."""
+    async def _carry_out(self, visit: Visit, times: int) -> Answer | None:
+        """The last answer."""
         real = None
-        for _ in range(scenario.carried_out):
+        for _ in range(times):
             real = await visit.carry_out(self._app)
-        if real is not None and real.status not in _SUCCESS:
-            # The client has to be told what is wrong with its request.
-            return await visit.give(real)
-        if isinstance(scenario.shown, Said):
-            return await visit.give(self._said(scenario.shown, visit.scope))
-        if real is None or scenario.shown is Sight.NOTHING:
+        return real
+
+    async def _show(self, visit: Visit, shown: Sight | Said, real: Answer | None) -> Answer | None:
+        """The answer that was delivered whole, if one was."""
+        if isinstance(shown, Said):
+            return await visit.give(self._said(shown, visit.scope))
+        if real is None or shown is Sight.NOTHING:
             await visit.cut()
             return None
-        if scenario.shown is Sight.HALF:
+        if shown is Sight.HALF:
             await visit.give_half(real)
             return None
-        if scenario.shown is Sight.LATE:
+        if shown is Sight.LATE:
             await visit.linger(self._slow_seconds, self._desk.closing)
         return await visit.give(real)
 

@@ -1,6 +1,7 @@
 """One request at the kit's door: carried out as often as it is wanted, answered as it is wanted."""
 
 import asyncio
+import json
 from collections import deque
 from dataclasses import dataclass
 from typing import Any, Final
@@ -8,6 +9,7 @@ from typing import Any, Final
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from entrypoints.http.limits import MAX_BODY_BYTES, WHOLE
+from entrypoints.http.problems import MEDIA_TYPE
 from entrypoints.http.protocol import BoundedHttpProtocol
 
 CONNECTION: Final = "harbor.conformance.connection"
@@ -33,6 +35,14 @@ class Answer:
         """In seconds."""
         named = dict(self.headers).get(b"retry-after")
         return None if named is None else int(named)
+
+    @property
+    def code(self) -> str | None:
+        """Of a problem."""
+        if dict(self.headers).get(b"content-type") != MEDIA_TYPE.encode():
+            return None
+        code: str = json.loads(self.body)["code"]
+        return code
 
 
 class Gone(Exception):

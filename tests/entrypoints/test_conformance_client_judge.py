@@ -23,6 +23,7 @@ def an_attempt(came_at: float = 0.0, **changes: Any) -> Attempt:
         "ended_at": came_at + 0.01,
         "met_fault": False,
         "status": 201,
+        "code": None,
         "retry_after": None,
     }
     return Attempt(**{**ordinary, **changes})
@@ -65,7 +66,7 @@ def test_what_was_under_way_already_is_no_return() -> None:
     ],
 )
 def test_an_answer_is_final_or_asks_to_come_again(status: int | None, is_final: bool) -> None:
-    attempts = (an_attempt(0, status=status), an_attempt(1))
+    attempts = (an_attempt(0, status=status), an_attempt(1, status=status))
     assert ("stopped" in failing("clean", *attempts)) is is_final
 
 
@@ -76,10 +77,29 @@ def test_the_most_requests_are_calm_and_one_more_is_not() -> None:
 
 
 def test_a_refusal_that_is_none_of_the_kits_is_said_to_be_so() -> None:
-    attempt = an_attempt(met_fault=True, status=422)
-    found = results("lost_answer", attempt, orders=0)
+    found = results("lost_answer", an_attempt(status=422), orders=0)
     assert found["one_order"] is Result.FAILED
     assert found["retried"] is Result.SKIPPED
+
+
+def test_who_mends_what_harbor_itself_refuses_is_right() -> None:
+    mistaken = an_attempt(digest=b"0", status=422, code="validation_failed")
+    lost = an_attempt(1, met_fault=True, status=None)
+    found = results("lost_answer", mistaken, lost, an_attempt(2, status=200))
+    assert set(found.values()) == {Result.PASSED}
+
+
+def test_who_sends_another_body_instead_of_the_first_is_not() -> None:
+    lost = an_attempt(met_fault=True, status=None)
+    reused = an_attempt(1, digest=b"other", status=422, code="idempotency_key_reused")
+    assert failing("lost_answer", lost, reused, an_attempt(2, status=200)) == {"same_body"}
+
+
+def test_who_sends_again_what_was_refused_has_not_stopped() -> None:
+    first, *more = [an_attempt(number, digest=b"0", status=422) for number in range(3)]
+    assert failing("clean", first, *more, orders=0) == {"one_order", "stopped"}
+    mended = an_attempt(9, digest=b"1", status=422)
+    assert failing("clean", first, mended, orders=0) == {"one_order"}
 
 
 def test_an_order_that_was_refused_must_not_be_there() -> None:
@@ -121,6 +141,21 @@ def test_faults_meet_the_first_or_all_for_a_while_or_all() -> None:
     assert not desk.meets_fault("A")
     desk, clock = a_desk(BY_NAME["refused"])
     assert [desk.meets_fault("A") for _ in range(3)] == [True, True, True]
+
+
+def test_who_meets_no_fault_leaves_it_to_the_next() -> None:
+    desk, _ = a_desk(BY_NAME["lost_answer"])
+    assert desk.meets_fault("A")
+    desk.keep_fault("A")
+    assert [desk.meets_fault("A") for _ in range(2)] == [True, False]
+
+
+def test_harbors_own_refusal_may_be_mended_and_is_waited_after() -> None:
+    desk, _ = a_desk(BY_NAME["refused"])
+    desk.record(an_attempt(status=422))
+    assert not desk.all_answered.is_set()
+    desk.record(an_attempt(1, status=422, met_fault=True))
+    assert desk.all_answered.is_set()
 
 
 def test_a_desk_keeps_so_many_attempts_and_sees_the_answer_behind_them() -> None:

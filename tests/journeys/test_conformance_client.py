@@ -21,7 +21,7 @@ import pytest
 
 from entrypoints.conformance.client_judge import CHECKS
 from entrypoints.conformance.scenarios import SCENARIOS
-from tests.journeys.api import Api, assert_problem, at_once
+from tests.journeys.api import Api, an_order, assert_problem, at_once
 from tests.journeys.examined import Checks, Examined, each, examine
 from tests.journeys.flawed_client import FLAWS
 from tests.journeys.server import Harbor, HarborProcess
@@ -143,8 +143,10 @@ class Kit:
     api: Api
     invoices: list[str]
 
-    async def place(self, invoice: str, key: str | None = None, **headers: str) -> httpx2.Response:
-        order = {"customer_id": "c", "amount_cents": 5, "currency": "EUR", "invoice_id": invoice}
+    async def place(
+        self, invoice: str, key: str | None = None, cents: int = 5, **headers: str
+    ) -> httpx2.Response:
+        order = an_order(invoice_id=invoice, amount_cents=cents)
         return await self.api.post("/v1/orders", order, key, **headers)
 
     async def place_in_spite_of_all(self, invoice: str, key: str) -> httpx2.Response:
@@ -234,9 +236,7 @@ async def test_pipelined_requests_are_answered_in_turn(tmp_path: Path) -> None:
 
 
 def _request(kit: Kit, invoice: str, key: str) -> bytes:
-    body = (
-        f'{{"customer_id":"c","amount_cents":5,"currency":"EUR","invoice_id":"{invoice}"}}'
-    ).encode()
+    body = json.dumps(an_order(invoice_id=invoice, amount_cents=5)).encode()
     head = (
         "POST /v1/orders HTTP/1.1\r\nHost: harbor\r\nContent-Type: application/json\r\n"
         f"Authorization: Bearer {kit.api.api_key}\r\nIdempotency-Key: {key}\r\n"
@@ -261,6 +261,22 @@ async def test_strangers_get_the_real_answer_and_are_told_of(tmp_path: Path) -> 
         assert "1 had not the header Authorization" in told
         assert "2 had no JSON body" in told
         assert "1 had no invoice_id of the task" in told
+
+
+async def test_who_corrects_what_harbor_refuses_meets_the_fault_afterwards(tmp_path: Path) -> None:
+    async with running(tmp_path, *_scenarios("clean", "lost_answer", "rate_limited")) as kit:
+        clean, lost, limited = kit.invoices
+        for invoice, status in ((clean, 422), (lost, 422), (limited, 429)):
+            assert (await kit.place(invoice, f"k-{invoice}", cents=0)).status_code == status
+        await asyncio.sleep(1)  # as Retry-After says
+        assert (await kit.place(limited, f"k-{limited}", cents=0)).status_code == 422
+        assert (await kit.place(clean, f"k-{clean}")).status_code == 201
+        with pytest.raises(httpx2.TransportError):
+            await kit.place(lost, f"k-{lost}")
+        assert (await kit.place(lost, f"k-{lost}")).status_code == 200
+        assert (await kit.place(limited, f"k-{limited}")).status_code == 201
+        report = await kit.report()
+        assert report["counts"]["passed"] == len(report["cases"])
 
 
 async def test_its_own_answers_bear_a_request_id_as_harbors_do(tmp_path: Path) -> None:
