@@ -64,8 +64,10 @@ class Desk:
         self.closing = asyncio.Event()
         """Set when the run is over: nothing is to be waited for any more."""
         self.all_answered = asyncio.Event()
-        """Set when every invoice was answered for good. A refusal of Harbor's own is waited after:
-        the request may be mended."""
+        """Set when every invoice was answered for good, or found. A refusal of Harbor's own is
+        waited after: the request may be mended."""
+        self.found: set[str] = set()
+        """Invoices whose order the client has found to be there, by asking after the key."""
         self.strays: Counter[str] = Counter()
         """Requests that were for none of the invoices, by what was wrong."""
         self._attempts: dict[str, list[Attempt]] = {invoice: [] for invoice in plan}
@@ -94,9 +96,16 @@ class Desk:
         if len(kept) < MOST_KEPT or (attempt.is_final and not kept[-1].is_final):
             kept.append(attempt)
         if attempt.has_succeeded or (attempt.is_refused and attempt.met_fault):
-            self._unanswered.discard(attempt.invoice)
-            if not self._unanswered:
-                self.all_answered.set()
+            self._settle(attempt.invoice)
+
+    def note_found(self, invoice: str) -> None:
+        self.found.add(invoice)
+        self._settle(invoice)
+
+    def _settle(self, invoice: str) -> None:
+        self._unanswered.discard(invoice)
+        if not self._unanswered:
+            self.all_answered.set()
 
     def attempts(self, invoice: str) -> tuple[Attempt, ...]:
         """In the order in which they came."""

@@ -91,7 +91,7 @@ async def examine_client(options: ClientOptions, tell: Callable[[str], None]) ->
     attempts = {invoice: desk.attempts(invoice) for invoice in options.plan}
     return Report(
         kit="client",
-        cases=judge(options.plan, attempts, orders, desk.strays),
+        cases=judge(options.plan, attempts, orders, desk.found, desk.strays),
         notes=(*notes, *([] if any(attempts.values()) else [_SILENCE])),
         seconds=desk.now() - began,
     )

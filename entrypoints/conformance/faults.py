@@ -1,5 +1,8 @@
 """The real application behind a layer that misbehaves on purpose."""
 
+import json
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from http import HTTPStatus
 from typing import Final
 
@@ -7,6 +10,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from application.fingerprint import digest_of
+from application.look_up_idempotency_key import KeyState
 from application.ports.ids import Ids
 from entrypoints.conformance.attempts import Attempt, Desk
 from entrypoints.conformance.scenarios import Said, Sight
@@ -18,6 +22,7 @@ from entrypoints.http.problems import Refused, problem
 from entrypoints.http.request_id import HEADER, assign_request_id
 
 PATH: Final = "/v1/orders"
+_KEYS: Final = "/v1/idempotency-keys/"
 
 _SUCCESS: Final = range(200, 300)
 _ON_PURPOSE: Final = "The conformance kit answers so on purpose."
@@ -28,9 +33,9 @@ class Stray(Exception):
 
 
 class Faults:
-    """An ASGI application. `app` is Harbor's, with all its layers; every order that is placed goes
-    over the desk, everything else straight to it. `pause_seconds` is what Retry-After says,
-    `slow_seconds` how long an answer is late."""
+    """An ASGI application. `app` is Harbor's, with all its layers; every order that is placed and
+    every key that is asked after goes over the desk, everything else straight to it.
+    `pause_seconds` is what Retry-After says, `slow_seconds` how long an answer is late."""
 
     def __init__(
         self,
@@ -50,19 +55,43 @@ class Faults:
         self._slow_seconds = slow_seconds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or (scope["method"], scope["path"]) != ("POST", PATH):
+        handle = self._handler(scope)
+        if handle is None:
             await self._app(scope, receive, send)
             return
         visit, came_at = Visit(scope, receive, send), self._desk.now()
-        try:
+        with suppress(Gone):
             await visit.read()
+            await handle(visit, came_at)
+
+    def _handler(self, scope: Scope) -> Callable[[Visit, float], Awaitable[None]] | None:
+        """For what goes over the desk."""
+        if scope["type"] != "http":
+            return None
+        if scope["method"] == "POST" and scope["path"] == PATH:
+            return self._place
+        if scope["method"] == "GET" and scope["path"].startswith(_KEYS):
+            return self._look_up
+        return None
+
+    async def _place(self, visit: Visit, came_at: float) -> None:
+        try:
             invoice, digest = self._read(visit)
-            await self._attempt(visit, came_at, invoice, digest)
         except Stray as stray:
             self._desk.strays[str(stray)] += 1
             await self._pass_on(visit)
-        except Gone:
+        else:
+            await self._attempt(visit, came_at, invoice, digest)
+
+    async def _look_up(self, visit: Visit, came_at: float) -> None:
+        """Somebody asks what became of a key: the guide's other way out when an answer is lost."""
+        answer = await self._pass_on(visit)
+        if answer is None or answer.status not in _SUCCESS:
             return
+        outcome = json.loads(answer.body)
+        order = outcome["order"] if outcome["state"] == KeyState.COMPLETED else None
+        if order is not None and order["invoice_id"] in self._desk.plan:
+            self._desk.note_found(order["invoice_id"])
 
     def _read(self, visit: Visit) -> tuple[str, bytes]:
         """The invoice, and what makes two bodies the same to Harbor. Raises Stray."""

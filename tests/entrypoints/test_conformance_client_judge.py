@@ -29,9 +29,12 @@ def an_attempt(came_at: float = 0.0, **changes: Any) -> Attempt:
     return Attempt(**{**ordinary, **changes})
 
 
-def results(scenario: str, *attempts: Attempt, orders: int = 1) -> dict[str, Result]:
+def results(
+    scenario: str, *attempts: Attempt, orders: int = 1, found: bool = False
+) -> dict[str, Result]:
     """What each check says of one invoice."""
-    cases = judge({"A": BY_NAME[scenario]}, {"A": attempts}, {"A": orders}, {})
+    told = {"A"} if found else set[str]()
+    cases = judge({"A": BY_NAME[scenario]}, {"A": attempts}, {"A": orders}, told, {})
     return {case.check: case.result for case in cases if case.scenario == scenario}
 
 
@@ -82,6 +85,11 @@ def test_a_refusal_that_is_none_of_the_kits_is_said_to_be_so() -> None:
     assert found["retried"] is Result.SKIPPED
 
 
+def test_who_asks_what_became_of_the_key_need_not_come_back() -> None:
+    found = results("lost_answer", an_attempt(met_fault=True, status=None), found=True)
+    assert set(found.values()) == {Result.PASSED}
+
+
 def test_who_mends_what_harbor_itself_refuses_is_right() -> None:
     mistaken = an_attempt(digest=b"0", status=422, code="validation_failed")
     lost = an_attempt(1, met_fault=True, status=None)
@@ -112,7 +120,7 @@ def test_one_invoice_that_is_wrong_fails_its_scenario() -> None:
     plan = assign([BY_NAME["clean"]], orders=5, prefix="A", seed=None)
     attempts = {invoice: (an_attempt(invoice=invoice, key=invoice),) for invoice in plan}
     orders = dict.fromkeys(plan, 1) | {"A-3": 2}
-    (case,) = [each for each in judge(plan, attempts, orders, {}) if each.check == "one_order"]
+    (case,) = [each for each in judge(plan, attempts, orders, (), {}) if each.check == "one_order"]
     assert case.result is Result.FAILED
     assert case.verdict.detail == "A-3: there are 2 orders."
 
@@ -155,6 +163,12 @@ def test_harbors_own_refusal_may_be_mended_and_is_waited_after() -> None:
     desk.record(an_attempt(status=422))
     assert not desk.all_answered.is_set()
     desk.record(an_attempt(1, status=422, met_fault=True))
+    assert desk.all_answered.is_set()
+
+
+def test_who_has_found_the_order_is_waited_for_no_longer() -> None:
+    desk, _ = a_desk(BY_NAME["lost_answer"])
+    desk.note_found("A")
     assert desk.all_answered.is_set()
 
 

@@ -8,7 +8,7 @@ import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from http.client import HTTPConnection, HTTPException
+from http.client import HTTPConnection, HTTPException, HTTPResponse
 from itertools import count
 from typing import Any
 from urllib.parse import urlsplit
@@ -31,6 +31,7 @@ class Ways:
     success: tuple[int, ...] = (200, 201)
     gives_up_at: tuple[int, ...] = (400, 401, 403, 422)
     reads_as_json: tuple[int, ...] = ()
+    asks_after_the_key: bool = False
     placements: int = 1
     leaves_out: str | None = None
     also_places_another: bool = False
@@ -40,6 +41,7 @@ FLAWS = {
     "none": Ways(),
     "new_key_for_each_request": Ways(keys="request"),
     "one_key_for_all": Ways(keys="once"),
+    "none_and_asks_after_the_key": Ways(asks_after_the_key=True),
     "no_key": Ways(keys="none"),
     "body_changes": Ways(body_changes=True),
     "never_comes_back": Ways(most_attempts=1),
@@ -69,8 +71,11 @@ class Client:
         give_up_at = time.monotonic() + OVERALL_SECONDS
         pauses = self._pauses()
         for attempt in range(self._ways.most_attempts):
-            status, retry_after = self._post(key or self._key(), self._body(invoice, attempt))
+            sent = key or self._key()
+            status, retry_after = self._post(sent, self._body(invoice, attempt))
             done = status in self._ways.success or status in self._ways.gives_up_at
+            if self._ways.asks_after_the_key and status in {0, *range(500, 600)}:
+                done = self._is_completed(sent)
             if done or attempt + 1 == self._ways.most_attempts or time.monotonic() > give_up_at:
                 return
             heeded = float(retry_after or 0) if self._ways.heeds_retry_after else 0.0
@@ -94,25 +99,33 @@ class Client:
 
     def _post(self, key: str, body: dict[str, Any]) -> tuple[int, str | None]:
         """Status, 0 for no answer, and Retry-After."""
-        address = urlsplit(os.environ["HARBOR_URL"]).netloc
-        connection = HTTPConnection(address, timeout=PATIENCE_SECONDS)
-        headers = {
-            "Authorization": f"Bearer {os.environ['HARBOR_API_KEY']}",
-            "Content-Type": "application/json",
-        }
+        headers = {"Content-Type": "application/json"}
         if self._ways.keys != "none":
             headers["Idempotency-Key"] = key
         try:
-            connection.request("POST", "/v1/orders", json.dumps(body), headers)
-            response = connection.getresponse()
-            text = response.read()
+            response, text = self._request("POST", "/v1/orders", json.dumps(body), headers)
         except (OSError, HTTPException):
             return 0, None
-        finally:
-            connection.close()
         if response.status in self._ways.reads_as_json:
             json.loads(text)
         return response.status, response.headers["Retry-After"]
+
+    def _is_completed(self, key: str) -> bool:
+        _, text = self._request("GET", f"/v1/idempotency-keys/{key}", None, {})
+        return bool(json.loads(text)["state"] == "completed")
+
+    def _request(
+        self, method: str, path: str, body: str | None, headers: dict[str, str]
+    ) -> tuple[HTTPResponse, bytes]:
+        address = urlsplit(os.environ["HARBOR_URL"]).netloc
+        connection = HTTPConnection(address, timeout=PATIENCE_SECONDS)
+        bearer = {"Authorization": f"Bearer {os.environ['HARBOR_API_KEY']}"}
+        try:
+            connection.request(method, path, body, bearer | headers)
+            response = connection.getresponse()
+            return response, response.read()
+        finally:
+            connection.close()
 
 
 def main() -> None:

@@ -46,6 +46,7 @@ PLACED: Final = tuple(name for name in ALL if name != "refused")
 
 FAILS: Final[Mapping[str, Checks]] = {
     "none": set(),
+    "none_and_asks_after_the_key": set(),
     "new_key_for_each_request": each(TO_BE_RETRIED, "one_key") | each(CARRIED_OUT, "one_order"),
     "one_key_for_all": each(ALL, "own_key") | each(PLACED[1:], "one_order"),
     "no_key": each(ALL, "one_key") | each(PLACED, "one_order"),
@@ -62,6 +63,7 @@ FAILS: Final[Mapping[str, Checks]] = {
     "places_others": {("all_requests", "addressed")},
 }
 SKIPS: Final[Mapping[str, Checks]] = {
+    "none_and_asks_after_the_key": {("outcome_unknown", "waited")},
     "one_key_for_all": each(TO_BE_RETRIED, "retried")
     | each(("in_progress", "outcome_unknown"), "waited"),
     "no_key": each(TO_BE_RETRIED, "retried") | each(WITH_PAUSE, "waited"),
