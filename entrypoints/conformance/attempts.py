@@ -49,6 +49,11 @@ class Attempt:
         return self.status in _REFUSAL and self.status not in _COME_AGAIN
 
     @property
+    def due_at(self) -> float:
+        """When it may come again."""
+        return self.ended_at + (self.retry_after or 0)
+
+    @property
     def may_be_mended(self) -> bool:
         """It was refused for what it is, and stands for nothing: mended, it may come under the
         same key."""

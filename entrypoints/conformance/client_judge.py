@@ -52,8 +52,29 @@ class Course:
         return repeated
 
     def after(self, attempt: Attempt) -> list[Attempt]:
-        """What came when it had ended."""
-        return [each for each in self.attempts if each.came_at > attempt.ended_at]
+        """What came when it had ended, and was no return after another."""
+        return [
+            each
+            for each, before in self.returns
+            if before is None and each.came_at > attempt.ended_at
+        ]
+
+    @property
+    def returns(self) -> list[tuple[Attempt, Attempt | None]]:
+        """Each attempt with the one after which it came back, None for one that came of itself.
+        Where several had ended without an answer for good, as when a queue delivers twice, nobody
+        knows which it was: it is taken for the one that may come back first."""
+        waiting: list[Attempt] = []
+        found: list[tuple[Attempt, Attempt | None]] = []
+        for each in self.attempts:
+            ended = [earlier for earlier in waiting if earlier.ended_at < each.came_at]
+            before = min(ended, key=lambda earlier: earlier.due_at, default=None)
+            found.append((each, before))
+            if before is not None:
+                waiting.remove(before)
+            if not each.is_final:
+                waiting.append(each)
+        return found
 
 
 def judge(
@@ -231,11 +252,10 @@ def _given_up(story: str, later: Sequence[Attempt]) -> Verdict:
 
 
 def _waited(course: Course) -> Verdict:
-    told = [(each, each.retry_after) for each in course.attempts if each.retry_after is not None]
     came_back = [
-        (later[0].came_at - each.ended_at, asked)
-        for each, asked in told
-        if (later := course.after(each))
+        (each.came_at - before.ended_at, before.retry_after)
+        for each, before in course.returns
+        if before is not None and before.retry_after is not None
     ]
     if not came_back:
         return skipped("it never came back.")

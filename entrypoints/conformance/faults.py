@@ -1,5 +1,6 @@
 """The real application behind a layer that misbehaves on purpose."""
 
+import asyncio
 import json
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
@@ -22,6 +23,10 @@ from entrypoints.http.problems import Refused, problem
 from entrypoints.http.request_id import HEADER, assign_request_id
 
 PATH: Final = "/v1/orders"
+HELD_SECONDS: Final = 0.1
+"""So long everything that happens to an order's request is held back: what was sent together with
+it has come by then, and is not taken for a return after it."""
+
 _KEYS: Final = "/v1/idempotency-keys/"
 
 _SUCCESS: Final = range(200, 300)
@@ -124,6 +129,7 @@ class Faults:
                 # The client has to be told what is wrong with its request.
                 self._desk.keep_fault(invoice)
                 faulty = False
+            await asyncio.sleep(HELD_SECONDS)
             delivered = await self._show(visit, scenario.shown if faulty else Sight.WHOLE, real)
         finally:
             attempt = Attempt(

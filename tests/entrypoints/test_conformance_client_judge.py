@@ -61,6 +61,18 @@ def test_what_was_under_way_already_is_no_return() -> None:
     assert found["stopped"] is Result.PASSED
 
 
+def test_each_of_two_that_were_under_way_together_may_come_back_in_its_time() -> None:
+    """As when a queue delivers a message twice."""
+    first = limited()
+    beside = an_attempt(0.005, status=409, retry_after=1)
+    again = an_attempt(1.1, status=200), an_attempt(2.1, status=200)
+    assert failing("rate_limited", first, beside, *again) == set()
+    assert failing("rate_limited", first, an_attempt(0.005), again[1]) == set()
+    hasty = an_attempt(0.5, status=503), an_attempt(0.6)
+    assert failing("rate_limited", first, beside, *hasty) == {"waited"}
+    assert failing("rate_limited", first, beside, *again, an_attempt(2.2)) == {"stopped"}
+
+
 @pytest.mark.parametrize(
     ("status", "is_final"),
     [

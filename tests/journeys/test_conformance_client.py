@@ -217,6 +217,22 @@ async def test_one_order_in_spite_of_fifty_requests_at_once(tmp_path: Path) -> N
         assert _failed(report) - restless == each(("lost_answer", "duplicated"), "calm")
 
 
+async def test_two_that_are_sent_together_are_not_impatient(tmp_path: Path) -> None:
+    names = ("lost_answer", "in_progress", "rate_limited", "server_error")
+
+    async def worker(kit: Kit, invoice: str) -> None:
+        answer = await kit.place_in_spite_of_all(invoice, f"k-{invoice}")
+        if not answer.is_success:
+            await asyncio.sleep(1)  # as Retry-After says
+            await kit.place(invoice, f"k-{invoice}")
+
+    async with running(tmp_path, *_scenarios(*names)) as kit:
+        for invoice in kit.invoices:
+            await at_once(worker(kit, invoice), worker(kit, invoice))
+        report = await kit.report()
+        assert report["counts"]["failed"] == 0, _failed(report)
+
+
 async def test_pipelined_requests_are_answered_in_turn(tmp_path: Path) -> None:
     async with running(tmp_path, *_scenarios("clean", "in_progress")) as kit:
         reader, writer = await asyncio.open_connection(
