@@ -9,8 +9,8 @@ from typing import Final
 from entrypoints.conformance.scenarios import OUTAGE_SECONDS, Lasts, Scenario
 
 MOST_KEPT: Final = 1_000
-"""Of one invoice, and then the one that was answered for good: a client that hammers must not fill
-the memory."""
+"""Of one invoice; then one, which tells that there were more, and the one that was answered for
+good: a client that hammers must not fill the memory."""
 
 _SUCCESS: Final = range(200, 300)
 _REFUSAL: Final = range(400, 500)
@@ -98,7 +98,7 @@ class Desk:
 
     def record(self, attempt: Attempt) -> None:
         kept = self._attempts[attempt.invoice]
-        if len(kept) < MOST_KEPT or (attempt.is_final and not kept[-1].is_final):
+        if len(kept) <= MOST_KEPT or (attempt.is_final and not kept[-1].is_final):
             kept.append(attempt)
         if attempt.has_succeeded or (attempt.is_refused and attempt.met_fault):
             self._settle(attempt.invoice)

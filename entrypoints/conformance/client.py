@@ -22,7 +22,7 @@ from application.create_merchant import CreatedMerchant
 from application.pages import Page
 from application.ports.orders import ListedOrder, OrderFilter
 from entrypoints.conformance.attempts import Desk
-from entrypoints.conformance.client_judge import judge
+from entrypoints.conformance.client_judge import judge, said_of
 from entrypoints.conformance.commands import run_command
 from entrypoints.conformance.faults import Faults
 from entrypoints.conformance.report import Report
@@ -38,9 +38,6 @@ WATCHED_SECONDS: Final = 2.0
 """After the last answer, lest the client comes again although it need not."""
 
 _COUNTED: Final = 100
-_SILENCE: Final = (
-    "No order arrived at all: does the client place them at HARBOR_URL, with HARBOR_API_KEY?"
-)
 _BY_HAND: Final = "The run was stopped before every order was answered for good."
 
 
@@ -92,7 +89,7 @@ async def examine_client(options: ClientOptions, tell: Callable[[str], None]) ->
     return Report(
         kit="client",
         cases=judge(options.plan, attempts, orders, desk.found, desk.strays),
-        notes=(*notes, *([] if any(attempts.values()) else [_SILENCE])),
+        notes=(*notes, *([] if any(attempts.values()) else [_silence(desk.strays)])),
         seconds=desk.now() - began,
     )
 
@@ -199,6 +196,12 @@ def _said(code: int | None) -> list[str]:
         return []
     how = f"with exit code {code}" if code > 0 else f"by signal {-code}"
     return [f"The command ended {how}."]
+
+
+def _silence(strays: Mapping[str, int]) -> str:
+    if strays:
+        return f"No order of the task arrived. {said_of(strays)}"
+    return "No order arrived at all: does the client place them at HARBOR_URL?"
 
 
 async def _orders(

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from math import inf
 from typing import Final
 
-from entrypoints.conformance.attempts import Attempt
+from entrypoints.conformance.attempts import MOST_KEPT, Attempt
 from entrypoints.conformance.report import Case, Result, Verdict, failed, passed, skipped
 from entrypoints.conformance.scenarios import Scenario
 
@@ -151,11 +151,15 @@ def _together(verdicts: Sequence[tuple[str, Verdict]]) -> Verdict:
 def _addressed(strays: Mapping[str, int]) -> Verdict:
     if not strays:
         return passed("Every order was placed for an invoice of the task.")
-    told = "; ".join(f"{count} {what}" for what, count in strays.items())
     return failed(
-        f"Of the requests to POST /v1/orders, {told}.",
+        said_of(strays),
         "Place orders for the invoices of the task only, and see what you are answered.",
     )
+
+
+def said_of(strays: Mapping[str, int]) -> str:
+    told = "; ".join(f"{count} {what}" for what, count in strays.items())
+    return f"Of the requests to POST /v1/orders, {told}."
 
 
 def _one_order(course: Course) -> Verdict:
@@ -185,12 +189,12 @@ def _one_key(course: Course) -> Verdict:
     requests = _requests(len(course.attempts))
     if keyless:
         return failed(
-            f"{keyless} of {requests} had no valid Idempotency-Key.",
+            f"{_count(keyless)} of {requests} had no valid Idempotency-Key.",
             "Send one, of 1 to 255 visible ASCII characters, with every request.",
         )
     if len(keys) > 1:
         return failed(
-            f"{requests} with {len(keys)} keys.",
+            f"{requests} with {_count(len(keys))} keys.",
             "Make the key once, before the first attempt, keep it with the order, and send it with"
             " every retry.",
         )
@@ -212,7 +216,7 @@ def _same_body(course: Course) -> Verdict:
     bodies = len({each.digest for each in course.attempts} - mended)
     if bodies > 1:
         return failed(
-            f"{_requests(len(course.attempts))} with {bodies} different bodies.",
+            f"{_requests(len(course.attempts))} with {_count(bodies)} different bodies.",
             "Keep the body with the key and send it as it was: another one is refused (422"
             " idempotency_key_reused).",
         )
@@ -243,7 +247,7 @@ def _given_up(story: str, later: Sequence[Attempt]) -> Verdict:
             "Without an answer, and after 408, 409, 425, 429 and 5xx, nobody knows whether the"
             " order is there: try again under the same key.",
         )
-    times = "once" if len(later) == 1 else f"{len(later)} times"
+    times = "once" if len(later) == 1 else f"{_count(len(later))} times"
     last = "no answer" if later[-1].status is None else f"a {later[-1].status}"
     return failed(
         f"it came back {times} after {story}, the last time for {last}.",
@@ -316,4 +320,9 @@ CHECKS: Final[Mapping[str, _Check]] = {
 
 
 def _requests(count: int) -> str:
-    return "1 request" if count == 1 else f"{count} requests"
+    return "1 request" if count == 1 else f"{_count(count)} requests"
+
+
+def _count(count: int) -> str:
+    """What is above it was not kept."""
+    return str(count) if count <= MOST_KEPT else f"more than {MOST_KEPT}"

@@ -188,10 +188,20 @@ def test_a_desk_keeps_so_many_attempts_and_sees_the_answer_behind_them() -> None
     desk, _ = a_desk(BY_NAME["outage"])
     for number in range(MOST_KEPT + 5):
         desk.record(an_attempt(number, status=None))
-    assert len(desk.attempts("A")) == MOST_KEPT
+    assert len(desk.attempts("A")) == MOST_KEPT + 1
     assert not desk.all_answered.is_set()
     for number in range(3):
         desk.record(an_attempt(9_999 + number))
     assert desk.all_answered.is_set()
     *unanswered, answered = desk.attempts("A")
-    assert (len(unanswered), answered.came_at) == (MOST_KEPT, 9_999)
+    assert (len(unanswered), answered.came_at) == (MOST_KEPT + 1, 9_999)
+
+
+def test_of_more_attempts_than_are_kept_it_is_said_that_there_were_more() -> None:
+    desk, _ = a_desk(BY_NAME["outage"])
+    for number in range(2 * MOST_KEPT):
+        desk.record(an_attempt(number, key=str(number), met_fault=True, status=None))
+    cases = judge(desk.plan, {"A": desk.attempts("A")}, {"A": 0}, (), {})
+    said = {case.check: case.verdict.detail for case in cases}
+    assert said["one_key"] == "A: more than 1000 requests with more than 1000 keys."
+    assert said["calm"] == "A: more than 1000 requests, where 10 are enough."

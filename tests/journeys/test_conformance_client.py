@@ -308,6 +308,18 @@ async def test_its_own_answers_bear_a_request_id_as_harbors_do(tmp_path: Path) -
         assert named.headers["X-Request-Id"] == "mine-1"
 
 
+async def test_of_orders_that_are_none_of_the_task_it_is_said_what_they_were(
+    tmp_path: Path,
+) -> None:
+    async with running(tmp_path, *_scenarios("clean")) as kit:
+        await kit.api.post("/v1/orders", b"{")
+        kit.process.process.send_signal(signal.SIGINT)
+        (_, note) = (await kit.report())["notes"]
+        assert note == (
+            "No order of the task arrived. Of the requests to POST /v1/orders, 1 had no JSON body."
+        )
+
+
 async def test_a_client_that_waits_for_the_slow_answer_is_not_judged_by_it(tmp_path: Path) -> None:
     async with running(tmp_path, *_scenarios("slow_answer"), "--slow", "0.5") as kit:
         assert (await kit.place(kit.invoices[0])).status_code == 201
