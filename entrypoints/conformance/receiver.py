@@ -60,7 +60,7 @@ async def examine_receiver(options: ReceiverOptions) -> Report:
     try:
         refusal = sender.refusal(options.url)
         if refusal is not None:
-            raise NotReached(refusal)
+            raise NotReached(_said(refusal, options.url))
         by = Correspondent(options.secret, ids=container.ids(), clock=clock)
         tried: list[Tried] = []
         unsent = await _until_stopped(_try_all(by, options, sender.post, tried))
@@ -73,6 +73,12 @@ async def examine_receiver(options: ReceiverOptions) -> Report:
         notes=(),
         seconds=clock.monotonic() - began,
     )
+
+
+def _said(refusal: str, url: str) -> str:
+    if url.lower().startswith("https://"):
+        return refusal
+    return f"{refusal} http:// is for this machine alone: localhost, 127.0.0.1, [::1]."
 
 
 async def _until_stopped(work: Coroutine[None, None, str | None]) -> str | None:

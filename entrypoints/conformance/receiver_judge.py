@@ -11,6 +11,8 @@ from entrypoints.conformance.letters import Delivery
 from entrypoints.conformance.report import Case, Verdict, failed, passed, skipped
 
 _SUCCESS: Final = range(200, 300)
+_REDIRECTION: Final = range(300, 400)
+_NOT_FOLLOWED: Final = "Redirects are not followed: name the URL to which they lead."
 _TIMEOUT: Final = "timeout"
 _ALL: Final = "all_deliveries"
 _NOT_LOOKED: Final = (
@@ -87,7 +89,8 @@ def _answer(tried: Tried) -> Verdict:
     if told:
         delivery, outcome = told[0]
         wanted = "2xx" if delivery.is_good else "refused, best with 400"
-        return failed(f"{_said(outcome)}, where it should be {wanted}.", exercise.advice)
+        advice = _NOT_FOLLOWED if _redirects(outcome) else exercise.advice
+        return failed(f"{_said(outcome)}, where it should be {wanted}.", advice)
     if wrong:
         return skipped("There was no answer in time.")
     return passed(_summary(tried.outcomes))
@@ -137,6 +140,10 @@ def _is_right(delivery: Delivery, outcome: Outcome) -> bool:
 
 def _accepts(outcome: Outcome) -> bool:
     return isinstance(outcome, Answered) and outcome.status in _SUCCESS
+
+
+def _redirects(outcome: Outcome) -> bool:
+    return isinstance(outcome, Answered) and outcome.status in _REDIRECTION
 
 
 def _is_late(outcome: Outcome) -> bool:

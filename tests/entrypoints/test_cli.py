@@ -100,6 +100,10 @@ def _mistakes() -> dict[str, Mistake]:
             arguments=("conformance", "receiver", "http://10.0.0.1/", "--secret", WHSEC),
             says="must begin with https://",
         ),
+        "a receiver's URL without a scheme": Mistake(
+            arguments=("conformance", "receiver", "localhost:8080/x", "--secret", WHSEC),
+            says="http:// is for this machine alone: localhost,",
+        ),
         "a port out of range": Mistake(arguments=("serve", "--port", "65536"), says="--port"),
         "a port that is none": Mistake(arguments=("serve", "--port", "http"), says="--port"),
         "no workers": Mistake(arguments=("serve", "--workers", "0"), says="--workers"),

@@ -119,6 +119,15 @@ def test_what_could_not_be_seen_is_skipped(runs: Mapping[str, Future[Examined]])
     assert redirecting.those("skipped") == each((*ACCEPTED, LAST), "once")
 
 
+def test_a_receiver_that_redirects_is_told_that_nobody_follows(
+    runs: Mapping[str, Future[Examined]],
+) -> None:
+    cases = runs["redirects"].result().ended.document["cases"]
+    assert {each["advice"] for each in cases if each["result"] == "failed"} == {
+        "Redirects are not followed: name the URL to which they lead."
+    }
+
+
 async def test_effects_are_skipped_where_nobody_tells_of_them(tmp_path: Path) -> None:
     async with receiving("processes duplicates", tmp_path) as (url, _):
         examined = await asyncio.to_thread(examine, tmp_path, "receiver", url, "--secret", SECRET)
