@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from inspect import signature
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,6 +20,7 @@ import httpx2
 import psutil
 import pytest
 
+from entrypoints.cli_conformance import conformance_client
 from entrypoints.conformance.client_judge import CHECKS
 from entrypoints.conformance.scenarios import SCENARIOS
 from tests.journeys.api import Api, an_order, assert_problem, at_once
@@ -106,6 +108,12 @@ def test_what_is_wrong_fails_and_nothing_else(
 def test_the_guide_names_every_scenario_and_check() -> None:
     named = set(re.findall(r"^\| `(\w+)` \|", GUIDE.read_text(encoding="utf-8"), re.M))
     assert {*ALL, *CHECKS, "addressed"} <= named
+
+
+def test_the_slow_answer_is_later_than_the_guide_has_a_client_wait() -> None:
+    guide = GUIDE.with_name("integrating.md").read_text(encoding="utf-8")
+    (patience,) = re.findall(r"Give each attempt (\d+) seconds", guide)
+    assert signature(conformance_client).parameters["slow"].default > float(patience)
 
 
 def test_every_check_fails_somebody() -> None:
