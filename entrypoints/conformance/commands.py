@@ -3,9 +3,10 @@
 import asyncio
 import os
 import signal
-from asyncio.subprocess import DEVNULL, PIPE, Process
+from asyncio.subprocess import DEVNULL, Process
 from collections.abc import Mapping
 from contextlib import suppress
+from tempfile import TemporaryFile
 from typing import Final
 
 _STOP_SECONDS: Final = 3.0
@@ -33,20 +34,24 @@ async def run_command(command: str, environment: Mapping[str, str]) -> int:
 
 
 async def lines_of(command: str, seconds: float) -> list[str]:
-    """What it prints, without empty lines. Raises CommandFailed."""
-    process = await asyncio.create_subprocess_shell(
-        command, stdin=DEVNULL, stdout=PIPE, start_new_session=True
-    )
-    try:
-        async with asyncio.timeout(seconds):
-            printed, _ = await process.communicate()
-    except TimeoutError:
-        raise CommandFailed(f"did not end within {seconds:g} seconds") from None
-    finally:
-        await _end(process)
-    if process.returncode:
-        raise CommandFailed(f"ended with exit code {process.returncode}")
-    lines = printed.decode(errors="replace").splitlines()
+    """What it prints, without empty lines. What it leaves running is ended. Raises
+    CommandFailed."""
+    # A file has an end, which a pipe has not while somebody holds it who was left running.
+    with TemporaryFile() as printed:
+        process = await asyncio.create_subprocess_shell(
+            command, stdin=DEVNULL, stdout=printed, start_new_session=True
+        )
+        try:
+            async with asyncio.timeout(seconds):
+                code = await process.wait()
+        except TimeoutError:
+            raise CommandFailed(f"did not end within {seconds:g} seconds") from None
+        finally:
+            await _end(process)
+        if code:
+            raise CommandFailed(f"ended with exit code {code}")
+        printed.seek(0)
+        lines = printed.read().decode(errors="replace").splitlines()
     return [line.strip() for line in lines if line.strip()]
 
 
