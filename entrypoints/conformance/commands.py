@@ -9,7 +9,10 @@ from contextlib import suppress
 from tempfile import TemporaryFile
 from typing import Final
 
-_STOP_SECONDS: Final = 3.0
+_STOP_SECONDS: Final = 5.0
+_LOOK_AGAIN_SECONDS: Final = 0.05
+_NO_SIGNAL: Final = 0
+"""Only asks whether there is anybody."""
 _STANDARD_ERROR: Final = 2
 
 
@@ -56,9 +59,11 @@ async def lines_of(command: str, seconds: float) -> list[str]:
 
 
 async def _end(process: Process) -> None:
-    """It and its children: first asked, then made to."""
-    for number in (signal.SIGTERM, signal.SIGKILL):
-        with suppress(ProcessLookupError, PermissionError):
-            os.killpg(process.pid, number)
-        with suppress(TimeoutError):
-            await asyncio.wait_for(process.wait(), _STOP_SECONDS)
+    """It and all that it started, as far as they are there: first asked, then made to."""
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, signal.SIGTERM)
+        for _ in range(round(_STOP_SECONDS / _LOOK_AGAIN_SECONDS)):
+            await asyncio.sleep(_LOOK_AGAIN_SECONDS)
+            os.killpg(process.pid, _NO_SIGNAL)
+        os.killpg(process.pid, signal.SIGKILL)
+    await process.wait()

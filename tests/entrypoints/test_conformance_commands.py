@@ -1,20 +1,33 @@
 """What the kit runs for a partner, and how it ends."""
 
+import asyncio
 import time
 from pathlib import Path
 
 import psutil
 import pytest
 
-from entrypoints.conformance.commands import CommandFailed, lines_of
+from entrypoints.conformance.commands import CommandFailed, lines_of, run_command
 
 pytestmark = pytest.mark.anyio
+
+CHILD = """\
+trap 'sleep 0.5; touch farewell; exit' TERM
+touch ready
+while :; do sleep 0.1; done
+"""
 
 
 def is_running(pid_file: Path) -> bool:
     """A zombie is not: who reaps orphans here is none of our business."""
     pid = int(pid_file.read_text())
     return psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+
+
+def await_file(path: Path) -> None:
+    deadline = time.monotonic() + 10
+    while not path.exists() and time.monotonic() < deadline:
+        time.sleep(0.01)
 
 
 async def test_what_is_printed_is_read_line_by_line() -> None:
@@ -39,6 +52,17 @@ async def test_what_a_command_leaves_running_is_not_waited_for_and_ended(tmp_pat
 async def test_a_command_that_does_not_end_well_has_failed(command: str, says: str) -> None:
     with pytest.raises(CommandFailed, match=says):
         await lines_of(command, 0.2)
+
+
+async def test_what_a_command_has_started_is_given_time_to_end(tmp_path: Path) -> None:
+    """Although the shell that started it has gone."""
+    (tmp_path / "child.sh").write_text(CHILD)
+    running = asyncio.create_task(run_command(f"cd '{tmp_path}'; sh child.sh & wait", {}))
+    await asyncio.to_thread(await_file, tmp_path / "ready")
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    assert (tmp_path / "farewell").exists()
 
 
 async def test_who_does_not_end_when_asked_is_made_to(
