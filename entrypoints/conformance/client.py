@@ -6,8 +6,8 @@ is one order for each key is no pretence.
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from socket import socket
@@ -27,10 +27,10 @@ from entrypoints.conformance.commands import run_command
 from entrypoints.conformance.faults import Faults
 from entrypoints.conformance.report import Report
 from entrypoints.conformance.scenarios import Scenario
+from entrypoints.conformance.stops import Stopped, Stops, heeding_signals
 from entrypoints.conformance.visit import CuttableProtocol
 from entrypoints.container import Container, shut_down
 from entrypoints.http.app import create_app
-from entrypoints.listener import ListeningServer
 from entrypoints.serve import address_of, listen
 from entrypoints.settings import Settings
 
@@ -60,7 +60,7 @@ async def examine_client(options: ClientOptions, tell: Callable[[str], None]) ->
     """The report, when the client is through, when the time is up or at a signal. `tell` is given
     what the partner has to know to begin. Raises ServeError."""
     listener = listen(options.host, options.port)
-    with TemporaryDirectory(prefix="harbor-conformance-") as directory:
+    with heeding_signals() as stops, TemporaryDirectory(prefix="harbor-conformance-") as directory:
         settings = Settings.model_construct(
             data_dir=Path(directory), secret_key=SecretStr(secrets.token_urlsafe(32))
         )
@@ -81,9 +81,9 @@ async def examine_client(options: ClientOptions, tell: Callable[[str], None]) ->
             "HARBOR_API_KEY": api_key,
             "HARBOR_CONFORMANCE_INVOICES": ",".join(options.plan),
         }
-        async with _serving(faults, listener, desk) as serving:
+        async with _serving(faults, listener, desk):
             tell(_told(task, options))
-            notes = await _until_over(options, desk, task, serving)
+            notes = await _until_over(options, desk, task, stops)
         orders = await _orders(settings, merchant.merchant.id, options.plan)
     attempts = {invoice: desk.attempts(invoice) for invoice in options.plan}
     return Report(
@@ -95,23 +95,21 @@ async def examine_client(options: ClientOptions, tell: Callable[[str], None]) ->
 
 
 @asynccontextmanager
-async def _serving(
-    app: Faults, listener: socket, desk: Desk
-) -> AsyncIterator["asyncio.Task[None]"]:
-    """The task that serves, once it does; it ends at a signal or with the block."""
+async def _serving(app: Faults, listener: socket, desk: Desk) -> AsyncIterator[None]:
     server = _Server(_config(app))
     serving = asyncio.create_task(server.serve([listener]))
     await server.ready.wait()
     try:
-        yield serving
+        yield
     finally:
         desk.closing.set()
         server.should_exit = True
         await serving
 
 
-class _Server(ListeningServer):
-    """Says when it is `ready`: who is told to begin must not wait for our start."""
+class _Server(uvicorn.Server):
+    """Says when it is `ready`, for who is told to begin must not wait for our start, and leaves
+    signals to who runs it."""
 
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)
@@ -120,6 +118,10 @@ class _Server(ListeningServer):
     async def startup(self, sockets: list[socket] | None = None) -> None:
         await super().startup(sockets)
         self.ready.set()
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
 
 
 async def _prepare(settings: Settings) -> CreatedMerchant:
@@ -163,23 +165,16 @@ The report comes when {end}, after {options.run_seconds:g} seconds, or at Ctrl-C
 
 
 async def _until_over(
-    options: ClientOptions, desk: Desk, task: Mapping[str, str], serving: "asyncio.Task[None]"
+    options: ClientOptions, desk: Desk, task: Mapping[str, str], stops: Stops
 ) -> list[str]:
     """What is to be said about how it ended."""
-    working = asyncio.create_task(_work(options.command, desk, task))
     try:
-        await asyncio.wait(
-            (working, serving), timeout=options.run_seconds, return_when=asyncio.FIRST_COMPLETED
-        )
-        if working.done():
-            return _said(working.result())
-        if serving.done():
-            return [_BY_HAND]
+        async with asyncio.timeout(options.run_seconds):
+            return _said(await stops.run(_work(options.command, desk, task)))
+    except Stopped:
+        return [_BY_HAND]
+    except TimeoutError:
         return [f"The {options.run_seconds:g} seconds of the run were over (--timeout)."]
-    finally:
-        working.cancel()
-        with suppress(asyncio.CancelledError):
-            await working
 
 
 async def _work(command: str | None, desk: Desk, task: Mapping[str, str]) -> int | None:

@@ -4,10 +4,10 @@ import asyncio
 import time
 from pathlib import Path
 
-import psutil
 import pytest
 
 from entrypoints.conformance.commands import CommandFailed, lines_of, run_command
+from tests.journeys.examined import await_file, is_running
 
 pytestmark = pytest.mark.anyio
 
@@ -16,18 +16,6 @@ trap 'sleep 0.5; touch farewell; exit' TERM
 touch ready
 while :; do sleep 0.1; done
 """
-
-
-def is_running(pid_file: Path) -> bool:
-    """A zombie is not: who reaps orphans here is none of our business."""
-    pid = int(pid_file.read_text())
-    return psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
-
-
-def await_file(path: Path) -> None:
-    deadline = time.monotonic() + 10
-    while not path.exists() and time.monotonic() < deadline:
-        time.sleep(0.01)
 
 
 async def test_what_is_printed_is_read_line_by_line() -> None:

@@ -1,10 +1,13 @@
 """What `harbor conformance` said, as a table, as JSON and as JUnit XML."""
 
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
+
+import psutil
 
 from tests.journeys.forked import run_forked
 from tests.journeys.server import Ended, Harbor
@@ -73,3 +76,19 @@ def examine(directory: Path, kit: str, *arguments: str, **settings: str) -> Exam
 
 def each(scenarios: Iterable[str], *checks: str) -> Checks:
     return {(scenario, check) for scenario in scenarios for check in checks}
+
+
+def is_running(pid_file: Path) -> bool:
+    """A zombie is not: who reaps orphans here is none of our business."""
+    try:
+        process = psutil.Process(int(pid_file.read_text()))
+        return bool(process.status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
+
+
+def await_file(path: Path) -> None:
+    deadline = time.monotonic() + 10
+    while not path.exists() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert path.exists()

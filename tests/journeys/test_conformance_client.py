@@ -7,6 +7,7 @@ import re
 import shlex
 import signal
 import socket
+import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -17,16 +18,15 @@ from pathlib import Path
 from typing import Any, Final
 
 import httpx2
-import psutil
 import pytest
 
 from entrypoints.cli_conformance import conformance_client
 from entrypoints.conformance.client_judge import CHECKS
 from entrypoints.conformance.scenarios import SCENARIOS
 from tests.journeys.api import Api, an_order, assert_problem, at_once
-from tests.journeys.examined import Checks, Examined, each, examine
+from tests.journeys.examined import Checks, Examined, await_file, each, examine, is_running
 from tests.journeys.flawed_client import FLAWS
-from tests.journeys.server import Harbor, HarborProcess
+from tests.journeys.server import HARBOR, Harbor, HarborProcess
 
 pytestmark = pytest.mark.anyio
 
@@ -346,6 +346,45 @@ async def test_ctrl_c_prints_the_report_so_far(tmp_path: Path) -> None:
         assert report["notes"] == ["The run was stopped before every order was answered for good."]
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_ends_the_command_and_leaves_nothing(tmp_path: Path, number: int) -> None:
+    command = "sleep 300 & echo $! >child; touch ready; wait"
+    arguments = ("conformance", "client", "--scenario", "clean", "--command", command)
+    process = HarborProcess(Harbor(tmp_path), arguments, {"TMPDIR": str(tmp_path)})
+    try:
+        await_file(tmp_path / "ready")
+        process.process.send_signal(number)
+        assert process.process.wait(20) == 1
+    finally:
+        process.kill()
+    process.out.await_end()
+    assert "Note: The run was stopped before" in process.out.text()
+    assert not list(tmp_path.glob("harbor-conformance-*"))
+    assert not is_running(tmp_path / "child")
+
+
+def test_nohup_is_respected(tmp_path: Path) -> None:
+    """As in a terminal that is closed, of a run that shall go on."""
+    command = "touch ready; sleep 1"
+    words = ("conformance", "client", "--scenario", "clean", "--command", command)
+    process = subprocess.Popen(  # noqa: S603 - our own program
+        ["nohup", HARBOR, *words],  # noqa: S607
+        cwd=tmp_path,
+        env=Harbor(tmp_path).environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        encoding="utf-8",
+    )
+    try:
+        await_file(tmp_path / "ready")
+        process.send_signal(signal.SIGHUP)
+        out, _ = process.communicate(timeout=20)
+    finally:
+        process.kill()
+    assert "nothing arrived" in out
+    assert "The run was stopped" not in out
+
+
 def test_nobody_comes(tmp_path: Path) -> None:
     ended = Harbor(tmp_path).run(
         *("conformance", "client", "--scenario", "clean", "--timeout", "1", "--orders", "5")
@@ -369,8 +408,7 @@ def test_a_command_that_does_not_end_is_ended_with_all_that_it_started(tmp_path:
     arguments = ("--scenario", "clean", "--timeout", "2", "--command", command)
     examined = examine(tmp_path, "client", *arguments)
     assert "The 2 seconds of the run were over (--timeout)." in examined.ended.document["notes"]
-    child = int((tmp_path / "child").read_text())
-    assert not psutil.pid_exists(child) or psutil.Process(child).status() == psutil.STATUS_ZOMBIE
+    assert not is_running(tmp_path / "child")
 
 
 def test_it_is_a_harbor_of_its_own_and_nothing_of_it_is_left(tmp_path: Path) -> None:
