@@ -1,18 +1,18 @@
 """Examines a partner's webhook receiver: sends it what Harbor would, and what it must refuse."""
 
 import asyncio
-import signal
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Final, Protocol
 
 from application.ports.webhook_sender import Unanswered
-from entrypoints.conformance.commands import lines_of
+from entrypoints.conformance.commands import CommandFailed, lines_of
 from entrypoints.conformance.exercises import Exercise, exercises
 from entrypoints.conformance.letters import Correspondent, Delivery
 from entrypoints.conformance.receiver_judge import Outcome, Tried, expected, judge
-from entrypoints.conformance.report import Report
+from entrypoints.conformance.report import Report, Verdict, failed, skipped
+from entrypoints.conformance.stops import Stopped, Stops, heeding_signals
 from entrypoints.container import Container
 from entrypoints.settings import Settings
 
@@ -28,6 +28,10 @@ _NOT_REACHED: Final = {
 }
 _MOST_UNANSWERED: Final = 3
 """Exercises in a row: then the receiver has died, or is so slow that the rest would take hours."""
+_NOT_LOOKED: Final = (
+    "It cannot be seen from outside whether a duplicate is processed twice. Give"
+    " --processed-command to have it checked."
+)
 _STOPPED: Final = "The run was stopped before everything was sent."
 _GAVE_UP: Final = "Nothing was answered three times in a row: the rest was not sent."
 
@@ -52,21 +56,25 @@ class _Post(Protocol):
 
 
 async def examine_receiver(options: ReceiverOptions) -> Report:
-    """The report, when everything was sent or at a signal. Raises NotReached, CommandFailed."""
+    """The report, when everything was sent or at a signal. Raises NotReached, and CommandFailed
+    before anything is sent."""
     # It sends as an embedded Harbor does: to public addresses and to this machine.
     container = Container(settings=Settings.model_construct(webhook_allow_loopback=True))
     clock, sender = container.clock(), container.webhook_sender()
     began = clock.monotonic()
-    try:
-        refusal = sender.refusal(options.url)
-        if refusal is not None:
-            raise NotReached(_said(refusal, options.url))
-        by = Correspondent(options.secret, ids=container.ids(), clock=clock)
-        tried: list[Tried] = []
-        unsent = await _until_stopped(_try_all(by, options, sender.post, tried))
-    finally:
-        await sender.close()
-    processed = await _processed(options.processed_command, expected(tried))
+    tried: list[Tried] = []
+    with heeding_signals() as stops:
+        try:
+            refusal = sender.refusal(options.url)
+            if refusal is not None:
+                raise NotReached(_said(refusal, options.url))
+            by = Correspondent(options.secret, ids=container.ids(), clock=clock)
+            unsent = await stops.run(_try_all(by, options, sender.post, tried))
+        except Stopped:
+            unsent = _STOPPED
+        finally:
+            await sender.close()
+        processed = await _processed(options.processed_command, expected(tried), stops)
     return Report(
         kit="receiver",
         cases=judge(tried, processed, options.patience_seconds, unsent),
@@ -81,24 +89,14 @@ def _said(refusal: str, url: str) -> str:
     return f"{refusal} http:// is for this machine alone: localhost, 127.0.0.1, [::1]."
 
 
-async def _until_stopped(work: Coroutine[None, None, str | None]) -> str | None:
-    """What the work says, or that a signal came before it was done."""
-    loop, task = asyncio.get_running_loop(), asyncio.create_task(work)
-    numbers = (signal.SIGINT, signal.SIGTERM)
-    for number in numbers:
-        loop.add_signal_handler(number, task.cancel)
-    try:
-        await asyncio.wait([task])
-    finally:
-        for number in numbers:
-            loop.remove_signal_handler(number)
-    return _STOPPED if task.cancelled() else task.result()
-
-
 async def _try_all(
     by: Correspondent, options: ReceiverOptions, post: _Post, tried: list[Tried]
 ) -> str | None:
-    """Why not everything was sent. Raises NotReached, if that shows at the first delivery."""
+    """Why not everything was sent. Raises NotReached, if that shows at the first delivery, and
+    CommandFailed before it."""
+    if options.processed_command is not None:
+        # If it cannot be run, it is better known now.
+        await lines_of(options.processed_command, _PROCESSED_SECONDS)
     unanswered = 0
     for exercise in exercises(by):
         outcomes = await _try(exercise, options, post)
@@ -128,11 +126,29 @@ async def _send(delivery: Delivery, options: ReceiverOptions, post: _Post) -> Ou
         return Unanswered(problem="timeout", latency=patience)
 
 
-async def _processed(command: str | None, wanted: frozenset[str]) -> list[str] | None:
+async def _processed(
+    command: str | None, wanted: frozenset[str], stops: Stops
+) -> Sequence[str] | Verdict:
+    """The ids of what was processed, or what is to be said because nobody knows."""
+    if command is None:
+        return skipped(_NOT_LOOKED)
+    try:
+        return await stops.run(_settled(command, wanted))
+    except CommandFailed as error:
+        return failed(
+            f"The command of --processed-command {error}.",
+            "It did not before anything was sent: see what it makes of what has come since.",
+        )
+    except Stopped:
+        return failed(
+            "The run was stopped before it was known what was processed.",
+            "Run it again, to the end.",
+        )
+
+
+async def _settled(command: str, wanted: frozenset[str]) -> list[str]:
     """What the command prints, once it has printed all that is wanted and says the same twice, or
     at the end of the time. Raises CommandFailed."""
-    if command is None:
-        return None
     loop = asyncio.get_running_loop()
     deadline = loop.time() + _PROCESSED_SECONDS
     before: list[str] = []

@@ -15,10 +15,6 @@ _REDIRECTION: Final = range(300, 400)
 _NOT_FOLLOWED: Final = "Redirects are not followed: name the URL to which they lead."
 _TIMEOUT: Final = "timeout"
 _ALL: Final = "all_deliveries"
-_NOT_LOOKED: Final = (
-    "It cannot be seen from outside whether a duplicate is processed twice. Give"
-    " --processed-command to have it checked."
-)
 
 Outcome: TypeAlias = Answered | Unanswered
 
@@ -50,17 +46,17 @@ class Tried:
 
 def judge(
     tried: Sequence[Tried],
-    processed: Sequence[str] | None,
+    processed: Sequence[str] | Verdict,
     patience_seconds: float,
     unsent: str | None,
 ) -> tuple[Case, ...]:
     """Every check of every exercise, and of the run. `processed` are the ids of the events that the
-    receiver has processed, each as often as it has, None if nobody knows; `unsent` is why not
-    everything was sent, if it was not."""
-    counts = None if processed is None else Counter(processed)
+    receiver has processed, each as often as it has, or what is to be said because nobody knows;
+    `unsent` is why not everything was sent, if it was not."""
+    counts = None if isinstance(processed, Verdict) else Counter(processed)
     cases = [case for each in tried for case in _cases(each, counts, patience_seconds)]
-    if counts is None:
-        cases.append(Case(scenario=_ALL, check="once", verdict=skipped(_NOT_LOOKED)))
+    if isinstance(processed, Verdict):
+        cases.append(Case(scenario=_ALL, check="once", verdict=processed))
     return (*cases, Case(scenario=_ALL, check="sent", verdict=_sent(tried, unsent)))
 
 

@@ -18,7 +18,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from tests.journeys.examined import Checks, Examined, each, examine
+from tests.journeys.examined import Checks, Examined, await_file, each, examine, is_running
 from tests.journeys.flawed_receiver import FLAWS, Receiver
 from tests.journeys.server import Harbor, HarborProcess
 from tests.serving import serving
@@ -161,12 +161,24 @@ async def test_a_receiver_that_is_not_there_is_a_mistake(tmp_path: Path) -> None
     assert len(ended.err.splitlines()) == 1
 
 
-async def test_a_command_that_fails_is_a_mistake(tmp_path: Path) -> None:
-    async with receiving("none", tmp_path) as (url, _):
+async def test_a_command_that_fails_is_a_mistake_before_anything_is_sent(tmp_path: Path) -> None:
+    async with receiving("none", tmp_path) as (url, processed):
         arguments = ("receiver", url, "--secret", SECRET, "--processed-command", "exit 7")
         ended = await asyncio.to_thread(Harbor(tmp_path).run, "conformance", *arguments)
+        assert processed.read_text() == ""
     assert (ended.code, ended.out) == (2, "")
     assert "--processed-command ended with exit code 7" in ended.err
+
+
+async def test_a_command_that_fails_later_fails_its_check_alone(tmp_path: Path) -> None:
+    command = "test ! -s processed || exit 7"
+    async with receiving("none", tmp_path) as (url, _):
+        arguments = ("receiver", url, "--secret", SECRET, "--processed-command", command)
+        examined = await asyncio.to_thread(examine, tmp_path, *arguments)
+    examined.assert_consistent("receiver")
+    assert examined.those("failed") == {("all_deliveries", "once")}
+    (case,) = [each for each in examined.ended.document["cases"] if each["check"] == "once"]
+    assert case["detail"] == "The command of --processed-command ended with exit code 7."
 
 
 @pytest.mark.parametrize(("sleeps", "check"), [(False, "answer"), (True, "in_time")])
@@ -195,7 +207,9 @@ async def test_a_receiver_that_died_or_sleeps_is_left_alone_and_has_refused_noth
     assert examined.those("failed") == each(FORGED[:3], check) | {("all_deliveries", "sent")}
 
 
-async def test_ctrl_c_prints_the_report_so_far(tmp_path: Path) -> None:
+@asynccontextmanager
+async def answering_the_first(directory: Path, *arguments: str) -> AsyncIterator[HarborProcess]:
+    """What examines a receiver that answers the first delivery, and then no other."""
     reached = asyncio.Event()
 
     async def answer_the_first(request: Request) -> Response:
@@ -207,16 +221,38 @@ async def test_ctrl_c_prints_the_report_so_far(tmp_path: Path) -> None:
 
     app = Starlette(routes=[Route("/hook", answer_the_first, methods=["POST"])])
     async with serving(app) as url:
-        arguments = ("conformance", "receiver", f"{url}/hook", "--secret", SECRET)
-        process = HarborProcess(Harbor(tmp_path), arguments, {})
+        command = ("conformance", "receiver", f"{url}/hook", "--secret", SECRET, *arguments)
+        process = HarborProcess(Harbor(directory), command, {})
         try:
             await asyncio.wait_for(reached.wait(), 20)
-            process.process.send_signal(signal.SIGINT)
-            code = await asyncio.to_thread(process.process.wait, 20)
+            yield process
         finally:
             process.kill()
+
+
+async def test_ctrl_c_prints_the_report_so_far(tmp_path: Path) -> None:
+    async with answering_the_first(tmp_path) as process:
+        process.process.send_signal(signal.SIGINT)
+        code = await asyncio.to_thread(process.process.wait, 20)
     process.out.await_end()
     # What was not examined has not passed.
     assert code == 1
     assert "all_deliveries: The run was stopped before everything was sent." in process.out.text()
     assert process.err.text() == ""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+async def test_who_does_not_wait_for_the_command_either_has_the_report_all_the_same(
+    tmp_path: Path, number: int
+) -> None:
+    slow = "test -e asked_before || exec touch asked_before; echo $$ >asked; exec sleep 300"
+    async with answering_the_first(tmp_path, "--processed-command", slow) as process:
+        process.process.send_signal(number)
+        await asyncio.to_thread(await_file, tmp_path / "asked")
+        process.process.send_signal(number)
+        code = await asyncio.to_thread(process.process.wait, 20)
+    process.out.await_end()
+    assert code == 1
+    assert "The run was stopped before everything was sent." in process.out.text()
+    assert "The run was stopped before it was known what was processed." in process.out.text()
+    assert not is_running(tmp_path / "asked")
