@@ -163,8 +163,22 @@ def _plan(
 
 def _check_writable(junit: Path | None) -> None:
     """Before anything is done that would have to be done again."""
-    if junit is not None and not junit.parent.is_dir():
+    if junit is None:
+        return
+    if not junit.parent.is_dir():
         raise typer.BadParameter("--junit names a file in a directory that is not there.")
+    try:
+        is_new = not junit.exists()
+        junit.open("ab").close()
+        if is_new:
+            # Should the run be killed, there is no report, and not an empty one.
+            junit.unlink()
+    except OSError as error:
+        raise _unwritable(error) from None
+
+
+def _unwritable(error: OSError) -> typer.BadParameter:
+    return typer.BadParameter(f"--junit cannot be written: {error.strerror}.")
 
 
 def _conclude(report: "Report", junit: Path | None, as_json: bool) -> None:
@@ -176,5 +190,5 @@ def _conclude(report: "Report", junit: Path | None, as_json: bool) -> None:
         try:
             junit.write_bytes(junit_xml(report))
         except OSError as error:
-            raise typer.BadParameter(f"--junit cannot be written: {error.strerror}.") from None
+            raise _unwritable(error) from None
     raise typer.Exit(0 if report.has_passed else FAILED)

@@ -92,6 +92,10 @@ def _mistakes() -> dict[str, Mistake]:
         "a report into nowhere": Mistake(
             arguments=("conformance", "client", "--junit", "nowhere/report.xml"), says="--junit"
         ),
+        "a report that cannot be written": Mistake(
+            arguments=("conformance", "client", "--junit", "n" * 300),
+            says="--junit cannot be written",
+        ),
         "no secret": Mistake(arguments=RECEIVER, says="--secret"),
         "a secret that is none": Mistake(
             arguments=(*RECEIVER, "--secret", "whsec_short"), says="--secret is not the text"
