@@ -6,6 +6,7 @@ import base64
 import os
 import re
 import signal
+import subprocess
 from collections.abc import AsyncIterator, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import asynccontextmanager
@@ -18,6 +19,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from domain.webhook_signature import sign
 from tests.journeys.examined import Checks, Examined, await_file, each, examine, is_running
 from tests.journeys.flawed_receiver import FLAWS, Receiver
 from tests.journeys.server import Harbor, HarborProcess
@@ -26,6 +28,7 @@ from tests.support.server import free_port
 
 pytestmark = pytest.mark.anyio
 
+GUIDE: Final = Path(__file__).parents[2] / "docs/conformance.md"
 SECRET: Final = "whsec_" + base64.b64encode(os.urandom(32)).decode()
 TIMEOUT_SECONDS: Final = 4.0
 RUNS_AT_ONCE: Final = 3
@@ -106,9 +109,15 @@ def test_what_is_wrong_fails_and_nothing_else(
 
 
 def test_the_guide_names_every_scenario() -> None:
-    guide = (Path(__file__).parents[2] / "docs/conformance.md").read_text(encoding="utf-8")
+    guide = GUIDE.read_text(encoding="utf-8")
     of_receivers = guide[guide.index("## Your receiver") :]
     assert set(re.findall(r"`(\w+)`", of_receivers)) >= SCENARIOS
+
+
+def test_the_guides_command_makes_a_secret() -> None:
+    (command,) = re.findall(r"^echo whsec_.*$", GUIDE.read_text(encoding="utf-8"), re.M)
+    made = subprocess.run(command, shell=True, capture_output=True, text=True, check=True)  # noqa: S602 - the guide's
+    sign(made.stdout.removesuffix("\n"), "", 0, b"")
 
 
 def test_what_could_not_be_seen_is_skipped(runs: Mapping[str, Future[Examined]]) -> None:
