@@ -314,6 +314,7 @@ async def test_its_own_answers_bear_a_request_id_as_harbors_do(tmp_path: Path) -
             assert_problem(answer, 422, "payment_method_unknown")
         assert len({answer.headers["X-Request-Id"] for answer in new}) == 2
         assert named.headers["X-Request-Id"] == "mine-1"
+        await kit.report()  # lest it is killed with its database
 
 
 async def test_of_orders_that_are_none_of_the_task_it_is_said_what_they_were(
