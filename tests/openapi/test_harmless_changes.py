@@ -46,6 +46,17 @@ def _new_webhook(draft: Draft) -> None:
     draft.whole.setdefault("webhooks", {})["parcel.sent"] = {"post": sent}
 
 
+def _new_type_of_event(draft: Draft) -> None:
+    """All that the document says of it."""
+    _new_webhook(draft)
+    schemas = draft.whole["components"]["schemas"]
+    schemas["EventType"]["enum"].append("parcel.sent")
+    most = len(schemas["EventType"]["enum"])
+    for name in ("WebhookEndpointRequest", "WebhookEndpointPatch"):
+        schemas[name]["properties"]["event_types"]["maxItems"] = most
+    draft.parameter("list_events", "type")["schema"]["maxItems"] = most
+
+
 def _parameters_as_components(draft: Draft) -> None:
     """Also at their path instead of in each operation."""
     path, method = draft.address("get_refund")
@@ -146,6 +157,7 @@ def _links(draft: Draft) -> None:
 HARMLESS: dict[str, Change] = {
     "an operation is new": _new_operation,
     "a webhook is new": _new_webhook,
+    "a type of event is new": _new_type_of_event,
     "a parameter is new": lambda d: d.operation("list_orders")["parameters"].append(
         {"name": "region", "in": "query", "required": False, "schema": {"type": "string"}}
     ),
