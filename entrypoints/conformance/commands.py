@@ -17,7 +17,12 @@ _STANDARD_ERROR: Final = 2
 
 
 class CommandFailed(Exception):
-    """It did not end as it should. The message goes behind "the command"."""
+    """It did not end as it should. The message goes behind "the command"; `code` is its exit code,
+    None where it did not end."""
+
+    def __init__(self, message: str, code: int | None) -> None:
+        super().__init__(message)
+        self.code = code
 
 
 async def run_command(command: str, environment: Mapping[str, str]) -> int:
@@ -48,11 +53,11 @@ async def lines_of(command: str, seconds: float) -> list[str]:
             async with asyncio.timeout(seconds):
                 code = await process.wait()
         except TimeoutError:
-            raise CommandFailed(f"did not end within {seconds:g} seconds") from None
+            raise CommandFailed(f"did not end within {seconds:g} seconds", None) from None
         finally:
             await _end(process)
         if code:
-            raise CommandFailed(f"ended with exit code {code}")
+            raise CommandFailed(f"ended with exit code {code}", code)
         printed.seek(0)
         lines = printed.read().decode(errors="replace").splitlines()
     return [line.strip() for line in lines if line.strip()]

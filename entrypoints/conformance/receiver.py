@@ -26,6 +26,8 @@ _NOT_REACHED: Final = {
     "unreachable": "it takes no connection, or ends it without an answer",
     "unreadable": "what it answers is no HTTP",
 }
+_CANNOT_BE_RUN: Final = (126, 127)
+"""A shell's exit codes for a command that is no program, or is not there (POSIX, 2.8.2)."""
 _MOST_UNANSWERED: Final = 3
 """Exercises in a row: then the receiver has died, or is so slow that the rest would take hours."""
 _NOT_LOOKED: Final = (
@@ -95,8 +97,7 @@ async def _try_all(
     """Why not everything was sent. Raises NotReached, if that shows at the first delivery, and
     CommandFailed before it."""
     if options.processed_command is not None:
-        # If it cannot be run, it is better known now.
-        await lines_of(options.processed_command, _PROCESSED_SECONDS)
+        await _try_out(options.processed_command)
     unanswered = 0
     for exercise in exercises(by):
         outcomes = await _try(exercise, options, post)
@@ -109,6 +110,16 @@ async def _try_all(
         if unanswered == _MOST_UNANSWERED:
             return _GAVE_UP
     return None
+
+
+async def _try_out(command: str) -> None:
+    """Raises CommandFailed when it cannot be run, which is better known before. That it fails is
+    nothing yet: while nothing has come there may be no file that it could print."""
+    try:
+        await lines_of(command, _PROCESSED_SECONDS)
+    except CommandFailed as error:
+        if error.code is None or error.code in _CANNOT_BE_RUN:
+            raise
 
 
 async def _try(exercise: Exercise, options: ReceiverOptions, post: _Post) -> Sequence[Outcome]:
@@ -137,7 +148,7 @@ async def _processed(
     except CommandFailed as error:
         return failed(
             f"The command of --processed-command {error}.",
-            "It did not before anything was sent: see what it makes of what has come since.",
+            "See what it makes of what has come.",
         )
     except Stopped:
         return failed(

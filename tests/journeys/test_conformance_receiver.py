@@ -170,13 +170,23 @@ async def test_a_receiver_that_is_not_there_is_a_mistake(tmp_path: Path) -> None
     assert len(ended.err.splitlines()) == 1
 
 
-async def test_a_command_that_fails_is_a_mistake_before_anything_is_sent(tmp_path: Path) -> None:
+async def test_a_command_that_cannot_be_run_is_a_mistake_before_anything_is_sent(
+    tmp_path: Path,
+) -> None:
     async with receiving("none", tmp_path) as (url, processed):
-        arguments = ("receiver", url, "--secret", SECRET, "--processed-command", "exit 7")
+        arguments = ("receiver", url, "--secret", SECRET, "--processed-command", "no-such-program")
         ended = await asyncio.to_thread(Harbor(tmp_path).run, "conformance", *arguments)
         assert processed.read_text() == ""
     assert (ended.code, ended.out) == (2, "")
-    assert "--processed-command ended with exit code 7" in ended.err
+    assert "--processed-command ended with exit code 127" in ended.err
+
+
+async def test_a_command_may_fail_while_nothing_has_come(tmp_path: Path) -> None:
+    command = "test -s processed && cat processed"
+    async with receiving("none", tmp_path) as (url, _):
+        arguments = ("receiver", url, "--secret", SECRET, "--processed-command", command)
+        examined = await asyncio.to_thread(examine, tmp_path, *arguments)
+    assert examined.those("failed") == set()
 
 
 async def test_a_command_that_fails_later_fails_its_check_alone(tmp_path: Path) -> None:
